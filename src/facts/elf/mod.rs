@@ -1,0 +1,1 @@
+//! The dynamic loader, asked about a root that is not running.

@@ -1,0 +1,3 @@
+//! Facts: everything the checks may know, collected once.
+
+pub mod elf;

@@ -1,0 +1,1 @@
+//! Lifeboot as PID 1 of its own rescue image.

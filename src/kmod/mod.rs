@@ -1,0 +1,1 @@
+//! Kernel modules: found by name or alias and loaded without modprobe.

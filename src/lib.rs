@@ -1,0 +1,16 @@
+//! Lifeboot: what stops this Linux server from booting, and how to get it back.
+//!
+//! The modules stand in the order in which data flows; nothing imports from a
+//! later one (`tests/fences.rs` keeps it so). `docs/architecture.md` tells the
+//! whole story.
+
+// Below the stages: what every one of them may use.
+pub mod kmod;
+pub mod sys;
+
+// The stages.
+pub mod facts;
+pub mod journal;
+
+// Above the stages.
+pub mod init;

@@ -1,0 +1,3 @@
+//! The binary: PID 1 or command line.
+
+fn main() {}

@@ -1,0 +1,24 @@
+//! The proof that somebody agreed to a change of the patient.
+
+/// Needed by every function that changes the patient's disks.
+///
+/// Only the `repair` and `undo` commands may make one (a fence test holds
+/// everybody else to that), and only after the operator said yes.
+#[derive(Debug)]
+pub struct WriteToken {
+    reason: String,
+}
+
+impl WriteToken {
+    /// Records that the operator agreed to `reason`, in the operator's words.
+    pub fn granted(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+        }
+    }
+
+    /// What was agreed to; written to the journal.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}

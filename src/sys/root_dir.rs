@@ -1,0 +1,470 @@
+//! The patient's root tree, read without ever leaving it.
+//!
+//! Paths and symbolic links are resolved as the patient itself would resolve
+//! them after booting: an absolute link starts again at the patient's root, and
+//! `..` stops there. Linux 5.6 does that in one call (`openat2(2)` with
+//! `RESOLVE_IN_ROOT`); older kernels and seccomp filters that refuse the call
+//! get a walk of one component at a time with the same answers.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{self, AtFlags, OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::{self, FileStat, Mode, SFlag};
+use serde::{Deserialize, Serialize};
+
+/// Links followed before a path counts as a loop (`MAXSYMLINKS` in the kernel).
+const MAX_LINKS: usize = 40;
+
+/// Tries of `openat2` while somebody renames things under it (`EAGAIN`).
+const MAX_RACES: usize = 64;
+
+/// What a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link (only from calls that do not follow it).
+    Symlink,
+    /// A device node, socket or FIFO.
+    Special,
+}
+
+/// The part of `stat(2)` that the rest of the program uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits with set-user-id, set-group-id and sticky.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Device of the filesystem it lies on.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Number of hard links.
+    pub links: u64,
+    /// Modification time, seconds since 1970.
+    pub mtime: i64,
+}
+
+impl Meta {
+    fn new(stat: &FileStat) -> Self {
+        Self {
+            kind: kind_of(stat.st_mode),
+            mode: stat.st_mode & 0o7777,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            #[allow(clippy::useless_conversion)] // u32 on aarch64
+            links: stat.st_nlink.into(),
+            mtime: stat.st_mtime,
+        }
+    }
+
+    /// True when any of the three execute bits is set.
+    pub fn is_executable(&self) -> bool {
+        self.mode & 0o111 != 0
+    }
+}
+
+fn kind_of(mode: u32) -> Kind {
+    match SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG => Kind::File,
+        SFlag::S_IFDIR => Kind::Directory,
+        SFlag::S_IFLNK => Kind::Symlink,
+        _ => Kind::Special,
+    }
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, without the directory.
+    pub name: OsString,
+    /// What it is, links not followed.
+    pub kind: Kind,
+}
+
+/// Where a path leads inside the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The path without any symbolic link, absolute inside the root.
+    pub path: PathBuf,
+    /// What is there.
+    pub meta: Meta,
+    /// Each link that was followed, in order: (where it lies, what it says).
+    pub links: Vec<(PathBuf, PathBuf)>,
+}
+
+/// How far a path leads before it breaks off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadEnd {
+    /// The first place that could not be entered, inside the root.
+    pub at: PathBuf,
+    /// The links followed until there.
+    pub links: Vec<(PathBuf, PathBuf)>,
+    /// The kernel's answer there.
+    pub errno: Errno,
+}
+
+impl From<DeadEnd> for io::Error {
+    fn from(end: DeadEnd) -> Self {
+        end.errno.into()
+    }
+}
+
+/// Which way paths are resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolver {
+    /// `openat2(2)`, with the walk where the kernel refuses it.
+    Kernel,
+    /// Always one component at a time, as on kernels before 5.6.
+    Walk,
+}
+
+/// A directory that stands for `/`, and everything below it, read-only.
+#[derive(Debug)]
+pub struct RootDir {
+    fd: OwnedFd,
+    path: PathBuf,
+    resolver: Resolver,
+}
+
+impl RootDir {
+    /// Opens `path` (of the rescue system) as a root.
+    ///
+    /// # Errors
+    /// The kernel's, when `path` is not a directory that can be opened.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::open_with(path, Resolver::Kernel)
+    }
+
+    /// Like [`RootDir::open`], with the way of resolving chosen.
+    ///
+    /// # Errors
+    /// The kernel's, when `path` is not a directory that can be opened.
+    pub fn open_with(path: impl Into<PathBuf>, resolver: Resolver) -> io::Result<Self> {
+        let path = path.into();
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let fd = fcntl::open(&path, flags, Mode::empty())?;
+        Ok(Self { fd, path, resolver })
+    }
+
+    /// The root as the rescue system sees it, for messages only.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The root's own descriptor, for calls relative to it.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Opens the regular file at `path`, links followed, for reading.
+    ///
+    /// # Errors
+    /// The kernel's; `InvalidInput` when it is no regular file.
+    pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        // O_NONBLOCK: a FIFO in the patient must not stop the rescue.
+        let fd = self.open_at(path.as_ref(), OFlag::O_RDONLY | OFlag::O_NONBLOCK, true)?;
+        if kind_of(stat::fstat(&fd)?.st_mode) != Kind::File {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
+        }
+        Ok(File::from(fd))
+    }
+
+    /// Reads a whole file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The kernel's; `FileTooLarge` when the file is larger than `limit`.
+    pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+        let file = self.open_file(path)?;
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("larger than {limit} bytes"),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a text file of at most `limit` bytes; wrong UTF-8 is replaced.
+    ///
+    /// # Errors
+    /// Like [`RootDir::read`].
+    pub fn read_text(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
+        let bytes = self.read(path, limit)?;
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()))
+    }
+
+    /// What `path` is, links followed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn metadata(&self, path: impl AsRef<Path>) -> io::Result<Meta> {
+        let fd = self.open_at(path.as_ref(), OFlag::O_PATH, true)?;
+        Ok(Meta::new(&stat::fstat(&fd)?))
+    }
+
+    /// What `path` is, a link at its end not followed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn symlink_metadata(&self, path: impl AsRef<Path>) -> io::Result<Meta> {
+        let fd = self.open_at(path.as_ref(), OFlag::O_PATH, false)?;
+        Ok(Meta::new(&stat::fstat(&fd)?))
+    }
+
+    /// The text of the symbolic link at `path`.
+    ///
+    /// # Errors
+    /// The kernel's; `InvalidInput` when it is no link.
+    pub fn read_link(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
+        let fd = self.open_at(path.as_ref(), OFlag::O_PATH, false)?;
+        Ok(link_text(&fd)?)
+    }
+
+    /// The names in the directory at `path`, sorted, without `.` and `..`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<Vec<Entry>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let mut dir = Dir::from_fd(self.open_at(path.as_ref(), flags, true)?)?;
+        let names: Vec<_> = dir
+            .iter()
+            .map(|entry| entry.map(|e| OsString::from_vec(e.file_name().to_bytes().to_vec())))
+            .collect::<Result<_, _>>()?;
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names.into_iter().filter(|n| n != "." && n != "..") {
+            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+            // A name that vanished since it was listed is simply not there.
+            if let Ok(found) = stat::fstatat(&dir, name.as_os_str(), flags) {
+                let kind = kind_of(found.st_mode);
+                entries.push(Entry { name, kind });
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    /// Follows `path` to its end and tells every link on the way.
+    ///
+    /// # Errors
+    /// [`DeadEnd`]: the place where it breaks off.
+    pub fn resolve(&self, path: impl AsRef<Path>) -> Result<Resolved, Box<DeadEnd>> {
+        self.walk(path.as_ref(), true).map(|(_, resolved)| resolved)
+    }
+
+    /// Like [`RootDir::resolve`], but a link at the end is not followed.
+    ///
+    /// # Errors
+    /// [`DeadEnd`]: the place where it breaks off.
+    pub fn resolve_parent(&self, path: impl AsRef<Path>) -> Result<Resolved, Box<DeadEnd>> {
+        self.walk(path.as_ref(), false)
+            .map(|(_, resolved)| resolved)
+    }
+
+    /// Opens the directory at `path`, for calls relative to it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open_dir(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        Ok(self.open_at(path.as_ref(), flags, true)?)
+    }
+
+    fn open_at(&self, path: &Path, flags: OFlag, follow: bool) -> nix::Result<OwnedFd> {
+        let mut flags = flags | OFlag::O_CLOEXEC;
+        if !follow {
+            flags |= OFlag::O_NOFOLLOW;
+        }
+        if self.resolver == Resolver::Kernel {
+            match self.open_in_root(path, flags) {
+                Err(Errno::ENOSYS | Errno::EPERM | Errno::EAGAIN) => {}
+                answer => return answer,
+            }
+        }
+        let (found, _) = self.walk(path, follow).map_err(|end| end.errno)?;
+        found.reopen(&self.fd, flags)
+    }
+
+    fn open_in_root(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+        let how = OpenHow::new()
+            .flags(flags)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        for _ in 0..MAX_RACES {
+            match fcntl::openat2(&self.fd, path, how) {
+                Err(Errno::EAGAIN) => {}
+                answer => return answer,
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+
+    /// The walk: one component at a time, never through a link of the kernel's.
+    fn walk(&self, path: &Path, follow: bool) -> Result<(Place, Resolved), Box<DeadEnd>> {
+        let mut walk = Walk {
+            root: &self.fd,
+            stack: Vec::new(),
+            path: PathBuf::from("/"),
+            links: Vec::new(),
+        };
+        match walk.run(path, follow) {
+            Ok((place, meta)) => Ok((
+                place,
+                Resolved {
+                    path: walk.path,
+                    meta,
+                    links: walk.links,
+                },
+            )),
+            Err(errno) => Err(Box::new(DeadEnd {
+                at: walk.path,
+                links: walk.links,
+                errno,
+            })),
+        }
+    }
+}
+
+/// The end of a walk: a name in an open directory, or the root itself.
+struct Place {
+    parent: Option<OwnedFd>,
+    name: OsString,
+}
+
+impl Place {
+    fn reopen(&self, root: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
+        let parent = self.parent.as_ref().unwrap_or(root);
+        // The walk ended on something that is no link, so NOFOLLOW changes
+        // nothing unless somebody swapped it for one meanwhile.
+        let flags = flags | OFlag::O_NOFOLLOW;
+        fcntl::openat(parent, self.name.as_os_str(), flags, Mode::empty())
+    }
+}
+
+struct Walk<'a> {
+    root: &'a OwnedFd,
+    /// Directories entered, the root not among them: `..` takes one away.
+    stack: Vec<(OwnedFd, OsString)>,
+    /// Where the walk stands; at an error, the place that could not be entered.
+    path: PathBuf,
+    links: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Walk<'_> {
+    fn run(&mut self, path: &Path, follow: bool) -> nix::Result<(Place, Meta)> {
+        if path.as_os_str().is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let mut todo = steps(path);
+        while let Some(step) = todo.pop_front() {
+            let Step::Name(name) = step else {
+                self.stack.pop();
+                self.path.pop();
+                continue;
+            };
+            let parent = self.stack.last().map_or(self.root, |(fd, _)| fd);
+            let here = self.path.join(&name);
+            let fd = fcntl::openat(
+                parent,
+                name.as_os_str(),
+                OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .inspect_err(|_| self.path.clone_from(&here))?;
+            let meta = Meta::new(&stat::fstat(&fd)?);
+            if meta.kind == Kind::Symlink && (follow || !todo.is_empty()) {
+                let target = link_text(&fd)?;
+                self.links.push((here.clone(), target.clone()));
+                if self.links.len() > MAX_LINKS || target.as_os_str().is_empty() {
+                    self.path = here;
+                    return Err(Errno::ELOOP);
+                }
+                if target.is_absolute() {
+                    self.stack.clear();
+                    self.path = PathBuf::from("/");
+                }
+                for step in steps(&target).into_iter().rev() {
+                    todo.push_front(step);
+                }
+                continue;
+            }
+            self.path = here;
+            if todo.is_empty() && meta.kind != Kind::Directory {
+                let parent = self.stack.pop().map(|(fd, _)| fd);
+                return Ok((Place { parent, name }, meta));
+            }
+            if meta.kind != Kind::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            self.stack.push((fd, name));
+        }
+        // Ended on a directory: reopen it by name below its parent.
+        match self.stack.pop() {
+            Some((fd, name)) => {
+                let meta = Meta::new(&stat::fstat(&fd)?);
+                let parent = self.stack.pop().map(|(fd, _)| fd);
+                Ok((Place { parent, name }, meta))
+            }
+            None => {
+                let meta = Meta::new(&stat::fstat(self.root)?);
+                let name = OsString::from(".");
+                Ok((Place { parent: None, name }, meta))
+            }
+        }
+    }
+}
+
+enum Step {
+    Name(OsString),
+    Up,
+}
+
+fn steps(path: &Path) -> VecDeque<Step> {
+    path.components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(Step::Name(name.to_owned())),
+            Component::ParentDir => Some(Step::Up),
+            _ => None,
+        })
+        .collect()
+}
+
+fn link_text(fd: &OwnedFd) -> nix::Result<PathBuf> {
+    let text = fcntl::readlinkat(fd, OsStr::from_bytes(b"")).map_err(|errno| match errno {
+        // What the kernel answers for something that is no link.
+        Errno::ENOENT => Errno::EINVAL,
+        other => other,
+    })?;
+    Ok(PathBuf::from(text))
+}
+
+#[cfg(test)]
+#[path = "root_dir_tests.rs"]
+mod tests;
