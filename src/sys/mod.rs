@@ -5,4 +5,10 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod leftovers;
+pub mod loopdev;
+pub mod md;
+pub mod mount;
+pub mod node;
+pub mod retry;
 pub mod root_dir;
