@@ -5,4 +5,5 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod kernel_module;
 pub mod root_dir;
