@@ -5,10 +5,9 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
-pub mod leftovers;
-pub mod loopdev;
-pub mod md;
-pub mod mount;
-pub mod node;
-pub mod retry;
+pub mod kernel_module;
+pub mod machine;
+pub mod process;
 pub mod root_dir;
+pub mod tty;
+pub mod uevent;
