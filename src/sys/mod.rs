@@ -6,8 +6,14 @@
 
 pub mod consent;
 pub mod kernel_module;
+pub mod leftovers;
+pub mod loopdev;
 pub mod machine;
+pub mod md;
+pub mod mount;
+pub mod node;
 pub mod process;
+pub mod retry;
 pub mod root_dir;
 pub mod tty;
 pub mod uevent;
