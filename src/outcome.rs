@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Exit codes are part of the interface; `docs/exit-codes` in the README.
+/// Exit codes are part of the interface; the README lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The patient boots, or the command did what was asked.
@@ -21,6 +21,8 @@ pub enum Outcome {
     Undetermined,
     /// Stopped by a signal; carries its number.
     Interrupted(u8),
+    /// What the worker process ended with.
+    Worker(u8),
 }
 
 impl Outcome {
@@ -36,6 +38,7 @@ impl Outcome {
             Self::Undetermined => 40,
             // What shells report for a program ended by a signal.
             Self::Interrupted(signal) => 128_u8.saturating_add(signal),
+            Self::Worker(code) => code,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::facts::Facts;
 use crate::finding::{Finding, Findings, Severity, Stage, Unknown};
 use crate::outcome::Outcome;
 use crate::repairs::{Plan, Risk};
-use crate::survey::Disk;
+use crate::survey::{Content, Disk};
 use crate::sysroot::Search;
 
 /// The answer in one word.
@@ -122,10 +122,10 @@ fn kind(
     stops: &[&Finding],
     seen_all: bool,
 ) -> Kind {
-    let failing = facts.survey.volumes().any(|volume| {
-        matches!(volume.content, crate::survey::Content::Unreadable { why }
-            if why.contains("os error 5"))
-    });
+    let failing = facts
+        .survey
+        .volumes()
+        .any(|volume| matches!(volume.content, Content::Unreadable { failing: true, .. }));
     if failing {
         Kind::HardwareFirst
     } else if !findings.unknown.is_empty() || !plan.uncovered.is_empty() {

@@ -14,9 +14,13 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     for volume in facts.survey.volumes() {
-        let Content::Unreadable { why } = volume.content else {
+        let Content::Unreadable { why, failing } = volume.content else {
             continue;
         };
+        out.could_not_tell(Stage::Hardware, volume.name, why.as_str());
+        if !failing {
+            continue;
+        }
         let finding = CHECK
             .finding(
                 Severity::Degraded,
@@ -26,6 +30,5 @@ fn run(facts: &Facts, out: &mut Findings) {
             .with([Evidence::seen(volume.name, why.as_str()).expected("readable")])
             .by_hand("dmesg | tail -n 50");
         out.push(finding);
-        out.could_not_tell(Stage::Hardware, volume.name, why.as_str());
     }
 }

@@ -109,8 +109,7 @@ fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
     let file = match disk.source.open() {
         Ok(file) => file,
         Err(error) => {
-            let why = error.to_string();
-            disk.content = Content::Unreadable { why };
+            disk.content = Content::unreadable(&error);
             return disk;
         }
     };
@@ -173,10 +172,7 @@ fn content_of(source: &Source) -> (Content, bool) {
             None => (Content::Unknown, blank),
         })
     };
-    read().unwrap_or_else(|error| {
-        let why = error.to_string();
-        (Content::Unreadable { why }, false)
-    })
+    read().unwrap_or_else(|error| (Content::unreadable(&error), false))
 }
 
 fn sysfs_text(disk: &str, file: &str) -> Option<String> {

@@ -102,7 +102,19 @@ pub enum Content {
     Unreadable {
         /// The kernel's answer.
         why: String,
+        /// True when the device itself failed, and not a permission.
+        failing: bool,
     },
+}
+
+impl Content {
+    /// What `error` says about the device.
+    fn unreadable(error: &io::Error) -> Self {
+        Self::Unreadable {
+            why: error.to_string(),
+            failing: error.kind() != io::ErrorKind::PermissionDenied,
+        }
+    }
 }
 
 /// One partition.

@@ -93,7 +93,7 @@ impl MdArray {
         for &number in members {
             array.add(number)?;
         }
-        array.set("array_state", "clean")?;
+        array.set("array_state", "active")?;
         Ok(array)
     }
 

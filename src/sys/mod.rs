@@ -15,5 +15,6 @@ pub mod node;
 pub mod process;
 pub mod retry;
 pub mod root_dir;
+pub mod supervise;
 pub mod tty;
 pub mod uevent;

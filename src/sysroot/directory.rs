@@ -39,6 +39,7 @@ pub fn open(path: &Path, survey: &Survey) -> Result<Sysroot> {
             target: "/".into(),
             device: path.display().to_string(),
             fstype: String::new(),
+            array: None,
         }],
         missing: Vec::new(),
         disks: if on_disks { disks } else { Vec::new() },

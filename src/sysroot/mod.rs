@@ -26,6 +26,8 @@ pub struct MountedPart {
     pub device: String,
     /// Its type.
     pub fstype: String,
+    /// UUID of the array that it lies on, where it does.
+    pub array: Option<String>,
 }
 
 /// A part that the patient's fstab wants and that could not be mounted.

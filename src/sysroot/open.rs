@@ -132,9 +132,9 @@ impl Opener {
         self.sysroot.as_ref()
     }
 
-    /// Opens every array for looking.
+    /// Opens every array that is not open yet for looking.
     pub fn assemble(&mut self, assembly: &mut Assembly) {
-        for array in &mut assembly.arrays {
+        for array in assembly.arrays.iter_mut().filter(|a| a.opened.is_none()) {
             match assembly::open_for_looking(array) {
                 Ok((handle, opened)) => {
                     self.arrays.push(handle);
@@ -411,6 +411,10 @@ fn part(target: &Path, filesystem: &Filesystem) -> MountedPart {
         target: target.to_owned(),
         device: filesystem.name.clone(),
         fstype: filesystem.signature.format.clone(),
+        array: match &filesystem.backing {
+            Backing::Array { uuid, .. } => Some(uuid.clone()),
+            Backing::Plain { .. } => None,
+        },
     }
 }
 
