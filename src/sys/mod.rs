@@ -5,4 +5,8 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod durable;
+pub mod exact;
+pub mod failpoint;
 pub mod root_dir;
+pub mod write_root;
