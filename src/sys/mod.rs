@@ -5,6 +5,9 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod durable;
+pub mod exact;
+pub mod failpoint;
 pub mod kernel_module;
 pub mod leftovers;
 pub mod loopdev;
@@ -18,3 +21,4 @@ pub mod root_dir;
 pub mod supervise;
 pub mod tty;
 pub mod uevent;
+pub mod write_root;
