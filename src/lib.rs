@@ -9,17 +9,26 @@ pub mod kmod;
 pub mod outcome;
 pub mod sys;
 
-// The stages.
-pub mod assembly;
-pub mod checks;
-pub mod facts;
-pub mod finding;
-pub mod journal;
-pub mod repairs;
-pub mod report;
+// The stages. The empty lines keep rustfmt from sorting them.
 pub mod survey;
+
+pub mod assembly;
+
 pub mod sysroot;
+
+pub mod facts;
+
+pub mod finding;
+
+pub mod checks;
+
+pub mod journal;
+
+pub mod repairs;
+
 pub mod verdict;
+
+pub mod report;
 
 // Above the stages.
 pub mod cli;

@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::survey::{self, Counters, Survey, WriteProof};
 use crate::sys::consent::WriteToken;
 use crate::sys::mount;
-use crate::sysroot::{Choice, Opener, Purpose, Search, Sysroot, SysrootInfo, directory};
+use crate::sysroot::{Choice, Opener, Origin, Purpose, Search, Sysroot, SysrootInfo, directory};
 use crate::verdict;
 
 /// Drivers that opening disks may need and the rescue system may not have
@@ -49,14 +49,11 @@ impl Patient {
         let survey = survey_of(target)?;
         let before = Counters::read(&survey);
         if let Some(path) = &target.root {
-            let sysroot = directory::open(path, &survey)?;
-            return Ok(Self {
-                assembly: assembly::judge(&survey),
-                search: Search::Found(sysroot.info.clone()),
-                opened: Opened::Directory(sysroot),
+            return Ok(Self::of_directory(
+                directory::open(path, &survey)?,
                 survey,
                 before,
-            });
+            ));
         }
         let mut assembly = assembly::judge(&survey);
         let mut opener = opener()?;
@@ -72,6 +69,22 @@ impl Patient {
             opened: Opened::Disks(opener),
             before,
         })
+    }
+
+    /// A tree that the operator mounted. The disks of this machine are the
+    /// patient's only where the tree lies on them.
+    fn of_directory(sysroot: Sysroot, survey: Survey, before: Vec<(String, Counters)>) -> Self {
+        let (survey, before) = match sysroot.info.origin {
+            Origin::Directory => (Survey::default(), Vec::new()),
+            _ => (survey, before),
+        };
+        Self {
+            assembly: assembly::judge(&survey),
+            search: Search::Found(sysroot.info.clone()),
+            opened: Opened::Directory(sysroot),
+            survey,
+            before,
+        }
     }
 
     /// Opens it again, so that what `actions` touch can be written.
@@ -241,7 +254,7 @@ pub(super) fn announce(patient: &Patient) {
             array.legs.len()
         ));
     }
-    if let Search::Found(info) = &patient.search {
+    if let (Search::Found(info), Opened::Disks(_)) = (&patient.search, &patient.opened) {
         for part in &info.parts {
             say(&format!("{} from {}", part.target.display(), part.device));
         }
