@@ -1,6 +1,7 @@
 //! Programs and libraries made by the C compiler, and the real loader's
 //! opinion of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -121,7 +122,7 @@ pub fn listed(path: &Path) -> Listing {
 pub fn listed_in(root: &Path, path: &Path) -> Listing {
     let mut command = Command::new(REAL_LOADER);
     if root != Path::new("/") {
-        command = Command::new("chroot");
+        command = Command::new("/usr/sbin/chroot");
         command.arg(root).arg(REAL_LOADER);
     }
     let done = command
@@ -150,6 +151,45 @@ fn listed_object(line: &str) -> Option<(String, Option<String>)> {
     };
     let is_kernels = name.starts_with("linux-vdso") || name == "statically linked";
     (!is_kernels).then(|| (name.to_owned(), path.map(str::to_owned)))
+}
+
+/// (library's file name, version, file name of what needs it) of each line
+/// "LIB: version `V' not found (required by PROGRAM)".
+fn lacking_versions(message: &str) -> BTreeSet<(String, String, String)> {
+    let lacking = message.lines().filter_map(|line| {
+        let (front, rest) = line.split_once(": version `")?;
+        let (version, rest) = rest.split_once("' not found (required by ")?;
+        let library = front.rsplit_once(": ").map_or(front, |(_, path)| path);
+        Some((
+            base(library),
+            version.to_owned(),
+            base(rest.strip_suffix(')')?),
+        ))
+    });
+    lacking.collect()
+}
+
+fn base(path: &str) -> String {
+    path.rsplit('/').next().unwrap().to_owned()
+}
+
+/// The same of our answer, by the names the loader opened.
+fn our_lacking_versions(ours: &Closure) -> BTreeSet<(String, String, String)> {
+    let opened = |real_path: &String| {
+        let mut objects = ours.objects.iter();
+        let object = objects.find(|object| &object.real_path == real_path);
+        base(object.map_or(real_path, |object| &object.path))
+    };
+    let lacking = ours.problems.iter().filter_map(|problem| match problem {
+        Problem::VersionMissing {
+            path,
+            version,
+            needed_by,
+            ..
+        } => Some((opened(path), version.clone(), opened(needed_by))),
+        _ => None,
+    });
+    lacking.collect()
 }
 
 /// Both found the same paths for the same names in the same order, miss the
@@ -185,6 +225,14 @@ pub fn agreement(ours: &Closure, real: &Listing) -> Result<(), String> {
         return Err(format!(
             "starts {starts} {message:?}, we say {:#?}",
             ours.problems
+        ));
+    }
+    let (their_versions, our_versions) =
+        (lacking_versions(&real.message), our_lacking_versions(ours));
+    // What it says about a file that it refuses, it says instead.
+    if real.succeeded && their_versions != our_versions {
+        return Err(format!(
+            "lacks {their_versions:#?}, we say {our_versions:#?}"
         ));
     }
     // A file that it refuses makes the real loader stop without a list.

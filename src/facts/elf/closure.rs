@@ -12,13 +12,19 @@ use super::damage::Damage;
 use super::elsewhere;
 use super::files::Opened;
 use super::musl;
-use super::object::{Object, Want};
+use super::object::{Object, VersionNeed, Want};
 use super::problem::{Loaded, Problem, links};
 use super::search::{Member, Outcome, Search, Trail};
 
 /// Most objects in one program; the largest desktop programs load some
 /// hundreds.
 const MEMBERS_MAX: usize = 4096;
+
+/// Most names asked for in one program, by all its objects together.
+const LOOKUPS_MAX: usize = 64 * 1024;
+
+/// Most problems told of one program.
+const PROBLEMS_MAX: usize = 1000;
 
 /// The first glibc that refuses a library with packed relocations that does
 /// not ask for [`RELR_VERSION`].
@@ -33,6 +39,7 @@ pub(super) struct Load<'a> {
     /// were seen to.
     list: Vec<(usize, bool)>,
     missing: HashSet<String>,
+    lookups: usize,
     problems: Vec<Problem>,
 }
 
@@ -47,6 +54,7 @@ impl<'a> Load<'a> {
             members: vec![main],
             list: vec![(0, false)],
             missing: HashSet::new(),
+            lookups: 0,
             problems: Vec::new(),
         }
     }
@@ -80,6 +88,12 @@ impl<'a> Load<'a> {
         if self.search.constants.libc == Libc::Glibc {
             self.check_versions();
         }
+        if self.is_exhausted() {
+            self.problems.push(Problem::Unexamined {
+                path: self.real_path(0),
+                why: "asks for more libraries than any real program".to_owned(),
+            });
+        }
         let loaded = self.loaded();
         (loaded, self.problems)
     }
@@ -91,7 +105,8 @@ impl<'a> Load<'a> {
         let object = Arc::clone(&self.members[requester].opened.object);
         let wants = object.as_ref().as_ref().map_or(&[][..], |o| &o.wants);
         for (want, name) in wants {
-            if self.members.len() >= MEMBERS_MAX {
+            self.lookups += 1;
+            if self.is_exhausted() {
                 break;
             }
             if *want != Want::Needed && self.search.constants.libc == Libc::Musl {
@@ -112,6 +127,13 @@ impl<'a> Load<'a> {
                 }
             }
         }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.members.len() >= MEMBERS_MAX
+            || self.lookups > LOOKUPS_MAX
+            || self.problems.len() >= PROBLEMS_MAX
+            || self.search.is_exhausted()
     }
 
     fn append(&mut self, index: usize) {
@@ -234,21 +256,9 @@ impl<'a> Load<'a> {
             let Some(object) = member.object() else {
                 continue;
             };
-            for need in object.needs.iter().filter(|need| !need.weak) {
-                let library = self.members.iter().find(|m| m.has_name(&need.file));
-                let Some(library) = library else {
-                    continue; // missing, and said so
-                };
-                let offers = library.object().and_then(|object| object.offers.as_ref());
-                if offers.is_some_and(|offers| !offers.contains(&need.version)) {
-                    problems.push(Problem::VersionMissing {
-                        library: need.file.clone(),
-                        path: library.opened.real_path.clone(),
-                        version: need.version.clone(),
-                        needed_by: self.real_path(index),
-                    });
-                }
-            }
+            let strong = object.needs.iter().filter(|need| !need.weak);
+            let lacking = strong.filter_map(|need| self.lacking(index, need));
+            problems.extend(lacking.take(PROBLEMS_MAX - problems.len().min(PROBLEMS_MAX)));
             if self.lacks_relr_need(object) {
                 problems.push(Problem::LibraryDamaged {
                     name: member.names.first().cloned().unwrap_or_default(),
@@ -259,6 +269,18 @@ impl<'a> Load<'a> {
             }
         }
         self.problems.extend(problems);
+    }
+
+    /// The problem, if the library of `need` is loaded and does not offer it.
+    fn lacking(&self, index: usize, need: &VersionNeed) -> Option<Problem> {
+        let library = self.members.iter().find(|m| m.has_name(&need.file))?;
+        let offers = library.object()?.offers.as_ref()?;
+        (!offers.contains(&need.version)).then(|| Problem::VersionMissing {
+            library: need.file.clone(),
+            path: library.opened.real_path.clone(),
+            version: need.version.clone(),
+            needed_by: self.real_path(index),
+        })
     }
 
     /// Packed relocations need a glibc that knows them; since 2.36 it insists

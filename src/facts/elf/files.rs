@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
@@ -32,6 +33,12 @@ impl Opened {
     }
 }
 
+/// A longer path is refused by the kernel, too (`PATH_MAX`).
+const PATH_BYTES_MAX: usize = 4096;
+
+/// Most bytes of paths that are remembered; a large root needs 20 MiB.
+const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 type Parsed = (Option<Machine>, Arc<Result<Object, Damage>>);
 
 /// What opening a path gave: the file, or the kernel's answer.
@@ -42,6 +49,7 @@ pub(super) type Opening = Result<Arc<Opened>, Errno>;
 pub(super) struct Files<'r> {
     pub(super) root: &'r RootDir,
     paths: Mutex<HashMap<String, Opening>>,
+    path_bytes: AtomicUsize,
     objects: Mutex<HashMap<(u64, u64), Parsed>>,
     lists: Mutex<HashMap<String, Arc<Vec<String>>>>,
 }
@@ -51,6 +59,7 @@ impl<'r> Files<'r> {
         Self {
             root,
             paths: Mutex::default(),
+            path_bytes: AtomicUsize::new(0),
             objects: Mutex::default(),
             lists: Mutex::default(),
         }
@@ -58,11 +67,17 @@ impl<'r> Files<'r> {
 
     /// What the loader gets for `path`.
     pub(super) fn open(&self, path: &str) -> Opening {
+        if path.len() >= PATH_BYTES_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
         if let Some(known) = lock(&self.paths).get(path) {
             return known.clone();
         }
         let opening = self.open_new(path);
-        lock(&self.paths).insert(path.to_owned(), opening.clone());
+        let bytes = self.path_bytes.fetch_add(path.len(), Ordering::Relaxed);
+        if bytes < MEMORY_BYTES_MAX {
+            lock(&self.paths).insert(path.to_owned(), opening.clone());
+        }
         opening
     }
 

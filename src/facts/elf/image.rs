@@ -24,8 +24,8 @@ const BUDGET_PAGES: usize = 512;
 const STRING_BYTES_MAX: usize = 64 * 1024;
 
 /// Most bytes of strings taken from one file, however often its tables name
-/// the same one.
-const STRINGS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// the same one. Real files have some kilobytes.
+const STRINGS_BYTES_MAX: usize = 512 * 1024;
 
 /// Something of known size that can be read at any place.
 pub trait Bytes {

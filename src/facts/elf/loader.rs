@@ -1,5 +1,6 @@
 //! The door: one root, asked about many programs.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -99,6 +100,7 @@ impl<'r> Loader<'r> {
             cache: state.cache.as_ref(),
             cpu: self.cpu,
             machine,
+            attempts: Cell::new(0),
         };
         let mut load = Load::new(&search, Arc::clone(program));
         if let Some((path, opened)) = interpreter.and_then(|i| Some((i, self.files.open(i).ok()?)))

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::damage::Damage;
 use super::search::{Member, Outcome, Search, Trail};
-use super::tokens::directory_of;
+use super::tokens::{DIRECTORIES_MAX, directory_of};
 use crate::sys::root_dir::RootDir;
 
 /// Libraries that are part of the loader itself.
@@ -78,6 +78,7 @@ impl Search<'_> {
 
     /// The first file that opens is taken, whatever is in it.
     fn attempt_musl(&self, path: &str) -> Result<Outcome, Errno> {
+        self.count_attempt()?;
         let opened = self.files.open(path)?;
         let path = path.to_owned();
         let damage = match opened.object.as_ref() {
@@ -109,7 +110,7 @@ fn rpath(member: &Member) -> Vec<String> {
     }
     split(&expanded)
         .into_iter()
-        .take(256) // as many as glibc's are given
+        .take(DIRECTORIES_MAX)
         .map(|directory| directory.replace('\0', &member.origin))
         .collect()
 }

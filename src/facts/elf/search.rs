@@ -3,6 +3,7 @@
 //! Source: glibc elf/dl-load.c, `_dl_map_object`, `open_path` and
 //! `open_verify`; ld.so(8).
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use goblin::elf::header::EM_X86_64;
@@ -15,6 +16,10 @@ use super::files::{Files, Opened};
 use super::ldcache::LdCache;
 use super::object::{Machine, Object};
 use super::tokens::{Tokens, directory_of};
+
+/// Most paths tried for one program, about a second's worth. Real programs
+/// need some hundreds.
+const ATTEMPTS_MAX: usize = 400_000;
 
 /// One object of the program that is being loaded.
 #[derive(Debug)]
@@ -95,6 +100,8 @@ pub(super) struct Search<'a> {
     pub(super) cache: Option<&'a LdCache>,
     pub(super) cpu: CpuLevel,
     pub(super) machine: Machine,
+    /// Paths tried for this program.
+    pub(super) attempts: Cell<usize>,
 }
 
 impl Search<'_> {
@@ -236,8 +243,24 @@ impl Search<'_> {
         None
     }
 
+    /// Counts one path that is tried; fails when there were too many.
+    pub(super) fn count_attempt(&self) -> Result<(), Errno> {
+        self.attempts.set(self.attempts.get() + 1);
+        if self.is_exhausted() {
+            Err(Errno::ENOENT)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// True when this program asked for more than any real one.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.attempts.get() > ATTEMPTS_MAX
+    }
+
     fn attempt(&self, path: &str, trail: &mut Trail) -> Attempt {
-        let opened = match self.files.open(path) {
+        let opened = self.count_attempt().and_then(|()| self.files.open(path));
+        let opened = match opened {
             Ok(opened) => opened,
             Err(errno) => {
                 if errno == Errno::ELOOP {

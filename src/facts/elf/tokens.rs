@@ -7,7 +7,7 @@
 const PATH_BYTES_MAX: usize = 4096;
 
 /// Most directories taken from one search path.
-const DIRECTORIES_MAX: usize = 256;
+pub(super) const DIRECTORIES_MAX: usize = 256;
 
 /// What the tokens stand for in one object.
 #[derive(Debug, Clone, Copy)]
