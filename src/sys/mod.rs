@@ -6,6 +6,7 @@
 
 pub mod consent;
 pub mod durable;
+mod early;
 pub mod exact;
 pub mod failpoint;
 pub mod kernel_module;
