@@ -91,9 +91,7 @@ fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
         object,
     } = step;
     let made = match &action {
-        Action::Symlink { target, .. } => write
-            .symlink(&from, target)
-            .and_then(|()| write.set_owner(&from, 0, 0)),
+        Action::Symlink { target, .. } => write.symlink(&from, target),
         Action::MakeDirectory { mode, uid, gid, .. } => write
             .make_dir(&from, 0o700)
             .and_then(|()| write.set_owner(&from, *uid, *gid))
