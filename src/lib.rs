@@ -6,11 +6,22 @@
 
 // Below the stages: what every one of them may use.
 pub mod kmod;
+pub mod outcome;
 pub mod sys;
 
 // The stages.
+pub mod assembly;
+pub mod checks;
 pub mod facts;
+pub mod finding;
 pub mod journal;
+pub mod repairs;
+pub mod report;
+pub mod survey;
+pub mod sysroot;
+pub mod verdict;
 
 // Above the stages.
+pub mod cli;
+pub mod commands;
 pub mod init;
