@@ -35,7 +35,7 @@ pub enum Action {
         #[serde(with = "encoded")]
         path: PathBuf,
     },
-    /// Makes a symbolic link owned by root.
+    /// Makes a symbolic link, owned by whoever runs Lifeboot: root.
     Symlink {
         /// The link.
         #[serde(with = "encoded")]

@@ -12,10 +12,16 @@ use super::record::{Course, FORMAT, Intent, Record, Step, Story};
 use super::store::{HOME, JOURNAL, Mark, Place};
 use super::{Action, Header};
 use crate::sys::durable;
-use crate::sys::exact;
+use crate::sys::exact::{self, Stamp};
 use crate::sys::failpoint::hit;
-use crate::sys::root_dir::Kind;
+use crate::sys::root_dir::{Kind, RootDir};
 use crate::sys::write_root::WriteRoot;
+
+/// The time of `/` without a journal.
+pub(super) fn root_mtime(root: &RootDir) -> Result<Stamp> {
+    let top = exact::look(root, Path::new("/"))?.context("the root is gone")?;
+    Ok(Mark::read(root).map_or(top.mtime, |mark| mark.root_mtime))
+}
 
 /// Makes the transaction's directory, everything new, and the journal.
 pub(super) fn begin(
@@ -24,9 +30,8 @@ pub(super) fn begin(
     header: Header,
     planned: Planned,
 ) -> Result<Log> {
-    let top = exact::look(write.root(), Path::new("/"))?.context("the root is gone")?;
-    let root_mtime = Mark::read(write.root()).map_or(top.mtime, |mark| mark.root_mtime);
-    make_home(write, place, top.mtime)?;
+    let root_mtime = root_mtime(write.root())?;
+    make_home(write, place, root_mtime)?;
     for dir in [place.path(), &place.quarantine(), &place.new_objects()] {
         let made = write.make_dir(dir, 0o700);
         made.with_context(|| format!("making {}", dir.display()))?;
@@ -54,7 +59,7 @@ pub(super) fn begin(
 }
 
 /// `/.lifeboot/journal`, and before it the mark that outlives it.
-fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: exact::Stamp) -> Result<()> {
+fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: Stamp) -> Result<()> {
     let (root, top) = (write.root(), Path::new("/"));
     if exact::look(root, Path::new(HOME))?.is_none() {
         let id = place.id().to_owned();
@@ -91,9 +96,7 @@ fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
         object,
     } = step;
     let made = match &action {
-        Action::Symlink { target, .. } => write
-            .symlink(&from, target)
-            .and_then(|()| write.set_owner(&from, 0, 0)),
+        Action::Symlink { target, .. } => write.symlink(&from, target),
         Action::MakeDirectory { mode, uid, gid, .. } => write
             .make_dir(&from, 0o700)
             .and_then(|()| write.set_owner(&from, *uid, *gid))

@@ -30,6 +30,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::consent::WriteToken;
+use crate::sys::exact::Stamp;
 use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
 
@@ -167,6 +168,7 @@ pub fn commit(
     let write = open(root, token).map_err(nothing)?;
     let place = ready(&write, &header, actions).map_err(nothing)?;
     let planned = preflight::plan(root, &place, actions).map_err(nothing)?;
+    let root_mtime = begin::root_mtime(root).map_err(nothing)?;
     let log = begin::begin(&write, &place, header, planned);
     let (cause, taken_back) = match log {
         Ok(log) => {
@@ -176,7 +178,7 @@ pub fn commit(
                 Err(cause) => (cause, work.roll_back().and_then(|_| work.finish())),
             }
         }
-        Err(cause) => (cause, call_off(&write, &place, observer)),
+        Err(cause) => (cause, call_off(&write, &place, root_mtime, observer)),
     };
     let left = match taken_back {
         Ok(()) => Left::Nothing,
@@ -189,12 +191,17 @@ pub fn commit(
 }
 
 /// Removes what a beginning left that failed.
-fn call_off(write: &WriteRoot<'_>, place: &Place, observer: Observer<'_>) -> Result<()> {
+fn call_off(
+    write: &WriteRoot<'_>,
+    place: &Place,
+    root_mtime: Stamp,
+    observer: Observer<'_>,
+) -> Result<()> {
     // Once the journal has its name, only an undo may remove what it explains.
     if store::load(write.root(), place)?.is_some() {
         return take_back(write, place, observer).map(drop);
     }
-    clear::clear(write, place, None)
+    clear::clear(write, place, Some(root_mtime))
 }
 
 /// Brings an interrupted commit, or an interrupted undo, to its end.

@@ -4,7 +4,7 @@
 //! `failpoints` it obeys `LIFEBOOT_FAILPOINT=NAME[:N]=error|abort`: at the
 //! N-th passage (1 if not given) of that name it fails or kills the process
 //! as a power cut would, without any clean-up. Tests inside the crate can put
-//! a [`Hook`] there instead.
+//! a `Hook` there instead.
 
 /// Passes the stop called `name`.
 ///
