@@ -183,7 +183,16 @@ impl<'a> Ahead<'a> {
         let at = dir.at.join(name);
         let found =
             exact::look(self.root, &at).with_context(|| format!("looking at {}", encode(&at)))?;
-        Ok(found.map(|object| existing(object, at)))
+        Ok(found.map(|object| {
+            let mut node = existing(object, at);
+            // overlayfs gives a file the device of the layer it comes from and
+            // a directory its own. Files are hardly ever mount points; where
+            // one is, the kernel refuses the move.
+            if node.kind != Kind::Directory {
+                node.dev = dir.dev;
+            }
+            node
+        }))
     }
 
     /// Walks to the parent of `path`, links followed inside the root.
