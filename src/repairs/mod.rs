@@ -3,6 +3,8 @@
 //! A repair is worked out from the facts alone. It is made of the journal's
 //! primitive actions, so whatever it does can be finished or taken back.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::checks::by_id;
@@ -190,4 +192,13 @@ fn follows(findings: &[Finding], cause: &Finding) -> Vec<Key> {
         })
         .map(Key::of)
         .collect()
+}
+
+/// True for a path in `place`, also under the spelling of a merged /usr: what
+/// is in `/lib` lies in `/usr/lib`.
+fn lies_in(path: &Path, place: &Path) -> bool {
+    let merged = path
+        .strip_prefix("/")
+        .map(|inside| Path::new("/usr").join(inside));
+    path.starts_with(place) || merged.is_ok_and(|path| path.starts_with(place))
 }
