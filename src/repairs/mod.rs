@@ -181,14 +181,13 @@ pub fn plan(facts: &Facts, findings: &[Finding]) -> Plan {
 
 /// Findings whose evidence lies in the place that `cause` is about.
 fn follows(findings: &[Finding], cause: &Finding) -> Vec<Key> {
+    let place = Path::new(&cause.subject);
     findings
         .iter()
         .filter(|finding| finding.id != cause.id && by_id(&finding.id).is_some())
         .filter(|finding| {
-            finding
-                .evidence
-                .iter()
-                .any(|evidence| std::path::Path::new(&evidence.source).starts_with(&cause.subject))
+            let mut sources = finding.evidence.iter().map(|e| Path::new(&e.source));
+            sources.any(|source| lies_in(source, place))
         })
         .map(Key::of)
         .collect()
