@@ -113,12 +113,16 @@ impl Modules {
             }
         }
         let mut chosen = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut todo: Vec<String> = REQUIRED
             .iter()
             .chain(&WANTED)
             .map(|name| (*name).to_owned())
             .collect();
         while let Some(name) = todo.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
             todo.extend(self.aliases.get(&name).into_iter().flatten().cloned());
             let Some(file) = self.files.get(&name) else {
                 continue;
