@@ -1,3 +1,7 @@
 //! The binary: PID 1 or command line.
 
-fn main() {}
+fn main() {
+    if lifeboot::init::is_our_role() {
+        lifeboot::init::run();
+    }
+}

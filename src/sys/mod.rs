@@ -5,4 +5,9 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod kernel_module;
+pub mod machine;
+pub mod process;
 pub mod root_dir;
+pub mod tty;
+pub mod uevent;
