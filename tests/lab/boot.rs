@@ -13,6 +13,8 @@ pub enum Boot {
     Panic(String),
     /// The initramfs found no root or no init and opened its shell.
     InitramfsShell(String),
+    /// The initramfs found no init and started the root's own shell instead.
+    BareShell(String),
     /// systemd went to emergency or rescue mode.
     Emergency,
     /// GRUB could not load its files or the kernel.
@@ -35,6 +37,8 @@ pub enum Expect {
     Panic,
     /// Exactly the shell of the initramfs.
     InitramfsShell,
+    /// Exactly the root's shell in the place of init.
+    BareShell,
     /// Exactly emergency mode.
     Emergency,
 }
@@ -47,6 +51,7 @@ impl Expect {
             Self::Stopped => !matches!(boot, Boot::Login | Boot::Silent | Boot::PowerOff),
             Self::Panic => matches!(boot, Boot::Panic(_)),
             Self::InitramfsShell => matches!(boot, Boot::InitramfsShell(_)),
+            Self::BareShell => matches!(boot, Boot::BareShell(_)),
             Self::Emergency => *boot == Boot::Emergency,
         }
     }
@@ -58,6 +63,7 @@ impl fmt::Display for Boot {
             Self::Login => f.write_str("login prompt"),
             Self::Panic(words) => write!(f, "kernel panic: {words}"),
             Self::InitramfsShell(words) => write!(f, "initramfs shell: {words}"),
+            Self::BareShell(words) => write!(f, "a shell instead of init: {words}"),
             Self::Emergency => f.write_str("emergency mode"),
             Self::BootLoader(words) => write!(f, "boot loader: {words}"),
             Self::PowerOff => f.write_str("switched itself off"),
@@ -76,6 +82,9 @@ pub fn end(console: &str) -> Option<Boot> {
     }
     if console.contains("(initramfs) ") {
         return Some(Boot::InitramfsShell(initramfs_complaint(console)));
+    }
+    if console.contains("job control turned off\r\n# ") {
+        return Some(Boot::BareShell(initramfs_complaint(console)));
     }
     if console.contains("You are in emergency mode") || console.contains("You are in rescue mode") {
         return Some(Boot::Emergency);
