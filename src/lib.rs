@@ -6,11 +6,31 @@
 
 // Below the stages: what every one of them may use.
 pub mod kmod;
+pub mod outcome;
 pub mod sys;
 
-// The stages.
+// The stages. The empty lines keep rustfmt from sorting them.
+pub mod survey;
+
+pub mod assembly;
+
+pub mod sysroot;
+
 pub mod facts;
+
+pub mod finding;
+
+pub mod checks;
+
 pub mod journal;
 
+pub mod repairs;
+
+pub mod verdict;
+
+pub mod report;
+
 // Above the stages.
+pub mod cli;
+pub mod commands;
 pub mod init;

@@ -123,8 +123,11 @@ impl<'a> Session<'a> {
     ) -> Result<(), Leave> {
         let console = self.console.open().ok();
         let end = match self.start(command, console.as_ref(), scripted) {
-            Ok(pid) => words_for(self.supervisor.wait_for_child(pid)?),
-            Err(error) => format!("could not be started: {error}"),
+            Ok(pid) => End::of(self.supervisor.wait_for_child(pid)?),
+            Err(error) => End {
+                words: format!("could not be started: {error}"),
+                killed: false,
+            },
         };
         if let Some(out) = scripted.flatten() {
             tty::drain(out);
@@ -133,7 +136,11 @@ impl<'a> Session<'a> {
             tty::drain(console);
             tty::take_foreground(console, self.settings.as_ref());
         }
-        self.console.say(&format!("{title} {end}"));
+        if end.killed {
+            // It had no chance to end its own line.
+            self.console.print("\n");
+        }
+        self.console.say(&format!("{title} {}", end.words));
         Ok(())
     }
 
@@ -182,12 +189,23 @@ fn find_shell() -> Option<(PathBuf, &'static [&'static str])> {
 }
 
 /// The second half of the line that scripts look for.
-fn words_for(change: Change) -> String {
-    match change {
-        Change::Exited(code) => format!("ended with exit code {code}"),
-        Change::Killed(signal) => format!("was killed by signal {signal}"),
-        // Not an end; wait_for_child does not give it.
-        Change::Stopped => "was stopped".to_owned(),
+struct End {
+    words: String,
+    killed: bool,
+}
+
+impl End {
+    fn of(change: Change) -> Self {
+        let words = match change {
+            Change::Exited(code) => format!("ended with exit code {code}"),
+            Change::Killed(signal) => format!("was killed by signal {signal}"),
+            // Not an end; wait_for_child does not give it.
+            Change::Stopped => "was stopped".to_owned(),
+        };
+        Self {
+            words,
+            killed: matches!(change, Change::Killed(_)),
+        }
     }
 }
 
@@ -197,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_command_is_told_in_fixed_words() {
-        assert_eq!(words_for(Change::Exited(10)), "ended with exit code 10");
-        assert_eq!(words_for(Change::Killed(9)), "was killed by signal 9");
+        assert_eq!(End::of(Change::Exited(10)).words, "ended with exit code 10");
+        assert_eq!(End::of(Change::Killed(9)).words, "was killed by signal 9");
     }
 }

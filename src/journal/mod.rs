@@ -1,1 +1,325 @@
-//! The journal: every change of the patient, written down before it is made.
+//! Changes of the patient's tree that can be finished or taken back, whatever
+//! interrupts them.
+//!
+//! A commit is a list of [`Action`]s. What will be done, and what undo needs
+//! for it, is on the patient's disk before the first change ([`record`]); each
+//! action is one move within one filesystem, so it is done or not done and
+//! never half done; and which of the two is decided by looking at the disk, so
+//! that [`resume`] and [`undo`] work after a power cut at any moment.
+//! `docs/journal.md` tells the format and the order of writes.
+//!
+//! Reading order: [`Action`], [`record`], `ahead` and `preflight` (conditions),
+//! `store` (where it lies), `begin`, `work` (doing and taking back), `clear`.
+
+mod action;
+mod ahead;
+mod begin;
+mod clear;
+pub mod encoded;
+mod log;
+mod preflight;
+pub mod record;
+mod store;
+mod work;
+
+use std::error::Error;
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::sys::consent::WriteToken;
+use crate::sys::exact::Stamp;
+use crate::sys::root_dir::RootDir;
+use crate::sys::write_root::WriteRoot;
+
+pub use action::Action;
+pub use store::{State, Transaction, list};
+
+use store::Place;
+use work::Work;
+
+/// What a transaction is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The repairs, or the findings they remove, in the operator's words.
+    pub what: Vec<String>,
+    /// The Lifeboot that did it.
+    pub version: String,
+    /// When, in seconds since 1970 by the clock of the rescue system.
+    pub time: u64,
+}
+
+impl Header {
+    /// A header for now and this Lifeboot.
+    pub fn new(what: Vec<String>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            what,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            time: now.map_or(0, |since| since.as_secs()),
+        }
+    }
+}
+
+/// An action about to be done or taken back.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    /// Index of the action, from 0.
+    pub index: usize,
+    /// Number of actions.
+    pub total: usize,
+    /// What it is.
+    pub action: &'a Action,
+    /// True when it is taken back.
+    pub undo: bool,
+}
+
+/// Hears what goes on.
+pub type Observer<'a> = &'a mut dyn FnMut(&Progress<'_>);
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// All actions stand.
+    Committed,
+    /// Nothing stands, and nothing of the transaction is left.
+    Undone,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The transaction.
+    pub id: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Number of actions done or taken back by this call.
+    pub actions: usize,
+}
+
+/// A commit that did not come to its end.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub cause: anyhow::Error,
+    /// What is left of it.
+    pub left: Left,
+}
+
+/// What is left of a commit that failed.
+#[derive(Debug)]
+pub enum Left {
+    /// No change was made, or each was taken back.
+    Nothing,
+    /// Taking back failed too: the transaction is open, `resume` and `undo`
+    /// can be tried again.
+    Open {
+        /// The transaction.
+        id: String,
+        /// Why it could not be taken back.
+        error: anyhow::Error,
+    },
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.cause)?;
+        match &self.left {
+            Left::Nothing => write!(f, "; the tree is as it was"),
+            Left::Open { id, error } => write!(
+                f,
+                "; taking it back failed too: {error:#}; transaction {id} is open: \
+                 remove the cause, then undo or resume it"
+            ),
+        }
+    }
+}
+
+impl Error for Failed {}
+
+/// Checks all that can be known about `actions` before the first change.
+/// Reads only.
+///
+/// # Errors
+/// The first condition that does not hold, with its path.
+pub fn preflight(root: &RootDir, actions: &[Action]) -> Result<()> {
+    let place = Place::new("preflight");
+    preflight::plan(root, &place, actions).map(drop)
+}
+
+/// Does `actions` in their order, or none of them.
+///
+/// # Errors
+/// [`Failed`], with what is left.
+pub fn commit(
+    root: &RootDir,
+    token: &WriteToken,
+    header: Header,
+    actions: &[Action],
+    observer: Observer<'_>,
+) -> Result<Summary, Failed> {
+    let nothing = |cause| Failed {
+        cause,
+        left: Left::Nothing,
+    };
+    let write = open(root, token).map_err(nothing)?;
+    let place = ready(&write, &header, actions).map_err(nothing)?;
+    let planned = preflight::plan(root, &place, actions).map_err(nothing)?;
+    let root_mtime = begin::root_mtime(root).map_err(nothing)?;
+    let log = begin::begin(&write, &place, header, planned);
+    let (cause, taken_back) = match log {
+        Ok(log) => {
+            let mut work = Work::new(&write, &place, log, observer);
+            match work.forward() {
+                Ok(actions) => return Ok(summary(&place, Outcome::Committed, actions)),
+                Err(cause) => (cause, work.roll_back().and_then(|_| work.finish())),
+            }
+        }
+        Err(cause) => (cause, call_off(&write, &place, root_mtime, observer)),
+    };
+    let left = match taken_back {
+        Ok(()) => Left::Nothing,
+        Err(error) => Left::Open {
+            id: place.id().to_owned(),
+            error,
+        },
+    };
+    Err(Failed { cause, left })
+}
+
+/// Removes what a beginning left that failed.
+fn call_off(
+    write: &WriteRoot<'_>,
+    place: &Place,
+    root_mtime: Stamp,
+    observer: Observer<'_>,
+) -> Result<()> {
+    // Once the journal has its name, only an undo may remove what it explains.
+    if store::load(write.root(), place)?.is_some() {
+        return take_back(write, place, observer).map(drop);
+    }
+    clear::clear(write, place, Some(root_mtime))
+}
+
+/// Brings an interrupted commit, or an interrupted undo, to its end.
+///
+/// # Errors
+/// What stands in the way; nothing is lost, and it can be tried again.
+pub fn resume(
+    root: &RootDir,
+    token: &WriteToken,
+    id: &str,
+    observer: Observer<'_>,
+) -> Result<Summary> {
+    let write = open(root, token)?;
+    let found = store::find(root, id)?;
+    let place = Place::new(id);
+    match found.state {
+        State::Unstarted => {
+            clear::clear(&write, &place, None)?;
+            Ok(summary(&place, Outcome::Undone, 0))
+        }
+        State::Damaged { why } => bail!("transaction {id} is damaged: {why}"),
+        State::Committed => Ok(summary(&place, Outcome::Committed, 0)),
+        State::Open => {
+            let mut work = Work::new(&write, &place, log::Log::open(&write, &place)?, observer);
+            let actions = work.forward()?;
+            Ok(summary(&place, Outcome::Committed, actions))
+        }
+        State::UndoStarted => take_back(&write, &place, observer),
+    }
+}
+
+/// Takes the newest transaction back and removes it.
+///
+/// # Errors
+/// What stands in the way. Nothing was changed if that was there from the
+/// beginning; else it can be tried again.
+pub fn undo(
+    root: &RootDir,
+    token: &WriteToken,
+    id: &str,
+    observer: Observer<'_>,
+) -> Result<Summary> {
+    let write = open(root, token)?;
+    let found = store::find(root, id)?;
+    let place = Place::new(id);
+    match found.state {
+        State::Unstarted => {
+            clear::clear(&write, &place, None)?;
+            return Ok(summary(&place, Outcome::Undone, 0));
+        }
+        State::Damaged { why } => bail!("transaction {id} is damaged: {why}"),
+        _ => {}
+    }
+    for Transaction {
+        id: other, state, ..
+    } in list(root)?
+    {
+        match state {
+            State::Damaged { why } => bail!("transaction {other} is damaged: {why}"),
+            State::Unstarted => {}
+            _ if other.as_str() > id => {
+                bail!("transaction {other} is newer and may stand on {id}: undo it first")
+            }
+            _ => {}
+        }
+    }
+    take_back(&write, &place, observer)
+}
+
+fn take_back(write: &WriteRoot<'_>, place: &Place, observer: Observer<'_>) -> Result<Summary> {
+    let mut work = Work::new(write, place, log::Log::open(write, place)?, observer);
+    let actions = work.backward()?;
+    work.finish()?;
+    Ok(summary(place, Outcome::Undone, actions))
+}
+
+fn open<'a>(root: &'a RootDir, token: &'a WriteToken) -> Result<WriteRoot<'a>> {
+    WriteRoot::new(root, token)
+        .with_context(|| format!("{} cannot be changed", root.path().display()))
+}
+
+/// Refuses to start on top of something unfinished; chooses the name.
+fn ready(write: &WriteRoot<'_>, header: &Header, actions: &[Action]) -> Result<Place> {
+    if actions.is_empty() {
+        bail!("there is nothing to do");
+    }
+    let earlier = list(write.root())?;
+    for Transaction { id, state, .. } in &earlier {
+        match state {
+            State::Committed | State::Unstarted => {}
+            State::Open | State::UndoStarted => {
+                bail!("transaction {id} was interrupted: resume or undo it first")
+            }
+            State::Damaged { why } => bail!("transaction {id} is damaged: {why}"),
+        }
+    }
+    for left in earlier.iter().filter(|t| t.state == State::Unstarted) {
+        clear::clear(write, &Place::new(&left.id), None)?;
+    }
+    let newest = earlier.last().map(|t| t.id.as_str());
+    Ok(Place::new(&store::new_id(header.time, newest)?))
+}
+
+fn summary(place: &Place, outcome: Outcome, actions: usize) -> Summary {
+    Summary {
+        id: place.id().to_owned(),
+        outcome,
+        actions,
+    }
+}
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod manifest;
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,21 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod durable;
+mod early;
+pub mod exact;
+pub mod failpoint;
 pub mod kernel_module;
+pub mod leftovers;
+pub mod loopdev;
 pub mod machine;
+pub mod md;
+pub mod mount;
+pub mod node;
 pub mod process;
+pub mod retry;
 pub mod root_dir;
+pub mod supervise;
 pub mod tty;
 pub mod uevent;
+pub mod write_root;

@@ -1,0 +1,68 @@
+//! A device that fstab insists on is not there: the boot ends in emergency
+//! mode.
+
+use super::Check;
+use crate::facts::Facts;
+use crate::facts::mounts::{Device, Line};
+use crate::finding::{Evidence, Findings, Severity, Stage};
+
+pub(super) const CHECK: Check = Check {
+    id: "services/fstab-device-missing",
+    stage: Stage::Services,
+    page: include_str!("../../docs/findings/services/fstab-device-missing.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let Some(tree) = &facts.tree else { return };
+    for line in &tree.mounts.lines {
+        let target = line.entry.target.display();
+        match line.device {
+            Device::Absent if !line.entry.has("noauto") => {
+                let place = format!("/etc/fstab line {}", line.entry.line);
+                let finding = CHECK
+                    .finding(
+                        severity(line),
+                        &line.entry.spec,
+                        format!("{} for {target} is on no disk", line.entry.spec),
+                    )
+                    .with([Evidence::seen(place, "no such filesystem on these disks")
+                        .expected(line.entry.spec.as_str())])
+                    .because("the disk is gone, or the filesystem was made anew")
+                    .by_hand(format!(
+                        "correct the UUID, or add nofail to the options of {target}"
+                    ));
+                out.push(finding);
+            }
+            Device::CannotTell if facts.has_disks() && matters(line) => {
+                out.could_not_tell(
+                    Stage::Services,
+                    format!("what {} for {target} means", line.entry.spec),
+                    "names of this kind change between systems; a UUID would not",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A missing root is found elsewhere; swap and nofail only delay the boot.
+fn severity(line: &Line) -> Severity {
+    let entry = &line.entry;
+    if entry.has("nofail") {
+        Severity::Note
+    } else if entry.is_swap() {
+        Severity::Degraded
+    } else {
+        Severity::Blocker
+    }
+}
+
+fn matters(line: &Line) -> bool {
+    severity(line) == Severity::Blocker
+        && !line.entry.has("noauto")
+        && line.entry.target != std::path::Path::new("/")
+        // Optical drives come from installers and are noauto in all but name.
+        && !line.entry.spec.starts_with("/dev/sr")
+        && !line.entry.spec.starts_with("/dev/cdrom")
+}

@@ -1,0 +1,36 @@
+//! GRUB is on the disk, but its configuration is not.
+
+use super::Check;
+use crate::facts::Facts;
+use crate::finding::{Evidence, Findings, Severity, Stage};
+
+pub(super) const CHECK: Check = Check {
+    id: "bootloader/grub-config-missing",
+    stage: Stage::Bootloader,
+    page: include_str!("../../docs/findings/bootloader/grub-config-missing.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let Some(tree) = &facts.tree else { return };
+    let grub_on_disk = facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
+    if !facts.has_disks() || !grub_on_disk || tree.kernels.unreadable.is_some() {
+        return;
+    }
+    let entries = tree.kernels.grub.as_ref().map(|grub| grub.entries.len());
+    if entries.is_some_and(|count| count > 0) {
+        return;
+    }
+    let (seen, title) = match entries {
+        None => ("nothing", "GRUB has no configuration"),
+        Some(_) => (
+            "no entry that starts Linux",
+            "GRUB's configuration is empty",
+        ),
+    };
+    let finding = CHECK
+        .finding(Severity::Blocker, "/boot/grub/grub.cfg", title)
+        .with([Evidence::seen("/boot/grub/grub.cfg", seen).expected("entries")])
+        .by_hand("in a chroot of the patient: update-grub");
+    out.push(finding);
+}

@@ -1,0 +1,105 @@
+//! A disk of the root's mirror without a boot loader.
+
+use super::Check;
+use crate::facts::Facts;
+use crate::finding::{Evidence, Findings, Severity, Stage};
+use crate::survey::Disk;
+use crate::sysroot::Search;
+
+pub(super) const CHECK: Check = Check {
+    id: "bootloader/grub-missing-on-disk",
+    stage: Stage::Bootloader,
+    page: include_str!("../../docs/findings/bootloader/grub-missing-on-disk.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let (Search::Found(info), Some(tree)) = (&facts.search, &facts.tree) else {
+        return;
+    };
+    let disks: Vec<&Disk> = facts
+        .survey
+        .disks
+        .iter()
+        .filter(|disk| info.disks.contains(&disk.name))
+        .collect();
+    if disks.is_empty() {
+        return;
+    }
+    if facts.survey.disks.iter().any(has_esp) {
+        out.could_not_tell(
+            Stage::Bootloader,
+            "the UEFI boot loader",
+            "what is on the EFI system partition is not examined by this version",
+        );
+        return;
+    }
+    let without: Vec<&Disk> = disks
+        .iter()
+        .copied()
+        .filter(|disk| !has_grub(disk))
+        .collect();
+    if without.is_empty() {
+        return;
+    }
+    if !super::boots_itself(facts, tree) {
+        return;
+    }
+    // A boot loader on a third disk would do; without any, nothing starts.
+    let none = !facts.survey.disks.iter().any(has_grub);
+    let severity = if none {
+        Severity::Blocker
+    } else {
+        Severity::Degraded
+    };
+    for disk in without {
+        let finding = CHECK
+            .finding(
+                severity,
+                &disk.name,
+                format!("{} has no boot loader of its own", disk.name),
+            )
+            .with(evidence(disk))
+            .because("GRUB was installed to one disk only, or the disk was replaced")
+            .by_hand(format!(
+                "in a chroot of the patient: grub-install /dev/{}",
+                disk.name
+            ));
+        out.push(finding);
+    }
+}
+
+fn has_esp(disk: &Disk) -> bool {
+    disk.partitions.iter().any(|part| part.purpose == "esp")
+}
+
+/// Boot code in the first sector, and something in the partition it loads.
+fn has_grub(disk: &Disk) -> bool {
+    let embedded = disk
+        .partitions
+        .iter()
+        .filter(|part| part.purpose == "bios-boot")
+        .all(|part| !part.blank);
+    disk.grub_boot_code && embedded
+}
+
+fn evidence(disk: &Disk) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    if !disk.grub_boot_code {
+        all.push(
+            Evidence::seen(
+                format!("/dev/{} sector 0", disk.name),
+                "no boot code of GRUB",
+            )
+            .expected("GRUB"),
+        );
+    }
+    let blank = disk
+        .partitions
+        .iter()
+        .filter(|part| part.purpose == "bios-boot" && part.blank);
+    all.extend(blank.map(|part| {
+        Evidence::seen(&part.name, "a BIOS boot partition full of zeros").expected("GRUB's core")
+    }));
+    all
+}

@@ -1,0 +1,55 @@
+//! A kernel without its initramfs.
+
+use super::Check;
+use crate::facts::Facts;
+use crate::facts::kernels::Kernel;
+use crate::finding::{Evidence, Findings, Severity, Stage};
+
+pub(super) const CHECK: Check = Check {
+    id: "initramfs/initramfs-missing",
+    stage: Stage::Initramfs,
+    page: include_str!("../../docs/findings/initramfs/initramfs-missing.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let Some(tree) = &facts.tree else { return };
+    let kernels = &tree.kernels;
+    let booted = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+    // A kernel of one's own may do without; then none has one.
+    let with: Vec<&Kernel> = kernels.kernels.iter().filter(|k| usable(k)).collect();
+    for kernel in kernels.kernels.iter().filter(|k| !usable(k)) {
+        let is_booted = booted.is_some_and(|entry| entry.kernel == kernel.image);
+        let named = booted.is_some_and(|entry| is_booted && !entry.initramfs.is_empty());
+        let only = with.is_empty();
+        if only && kernel.initramfs.is_none() && booted.is_some() && !named {
+            continue;
+        }
+        let severity = if is_booted || only {
+            Severity::Blocker
+        } else {
+            Severity::Degraded
+        };
+        let (path, seen) = match &kernel.initramfs {
+            Some(path) => (path.clone(), "an empty file"),
+            None => (format!("/boot/initrd.img-{}", kernel.release), "nothing"),
+        };
+        let finding = CHECK
+            .finding(
+                severity,
+                &kernel.release,
+                format!("the kernel {} has no initramfs", kernel.release),
+            )
+            .with([Evidence::seen(path, seen).expected("its initramfs")])
+            .because("it was never built, or /boot was full while it was")
+            .by_hand(format!(
+                "in a chroot of the patient: update-initramfs -c -k {}",
+                kernel.release
+            ));
+        out.push(finding);
+    }
+}
+
+fn usable(kernel: &Kernel) -> bool {
+    kernel.initramfs.is_some() && kernel.initramfs_bytes > 0
+}

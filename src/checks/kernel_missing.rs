@@ -1,0 +1,41 @@
+//! There is no kernel to start.
+
+use super::{Check, boots_itself};
+use crate::facts::Facts;
+use crate::finding::{Evidence, Findings, Severity, Stage};
+
+pub(super) const CHECK: Check = Check {
+    id: "kernel/kernel-missing",
+    stage: Stage::Kernel,
+    page: include_str!("../../docs/findings/kernel/kernel-missing.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let Some(tree) = &facts.tree else { return };
+    if let Some(why) = &tree.kernels.unreadable {
+        out.could_not_tell(Stage::Kernel, "/boot", why.as_str());
+    }
+    if tree.kernels.kernels.iter().any(|kernel| kernel.bytes > 0) {
+        return;
+    }
+    if !boots_itself(facts, tree) {
+        out.could_not_tell(
+            Stage::Kernel,
+            "the kernel",
+            "this tree has none of its own: a container, or started from outside",
+        );
+        return;
+    }
+    let empty =
+        tree.kernels.kernels.iter().map(|kernel| {
+            Evidence::seen(&kernel.image, "an empty file").expected("a kernel image")
+        });
+    let finding = CHECK
+        .finding(Severity::Blocker, "/boot", "there is no kernel in /boot")
+        .with(empty)
+        .with([Evidence::seen("/boot", "no vmlinuz-* with content").expected("a kernel")])
+        .because("it was removed, or /boot is a filesystem that is not mounted here")
+        .by_hand("in a chroot of the patient: apt-get install --reinstall linux-image-amd64");
+    out.push(finding);
+}

@@ -1,0 +1,182 @@
+//! Stage 5, checks: many small questions to the facts, each in a file.
+//!
+//! A check is a pure function of [`Facts`]: it opens no file, runs nothing and
+//! looks at no clock. `docs/checks.md` tells how to add one.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::facts::{Facts, Tree};
+use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
+
+mod array_degraded;
+mod array_unusable;
+mod default_entry_broken;
+mod disk_unreadable;
+mod elf_damaged;
+mod fstab_device_missing;
+mod fstab_invalid;
+mod grub_config_missing;
+mod grub_missing_on_disk;
+mod init_missing;
+mod init_not_executable;
+mod initramfs_missing;
+mod interpreter_missing;
+mod kernel_missing;
+mod legs_diverged;
+mod library_missing;
+mod library_version_missing;
+mod modules_missing;
+mod mounted_for_writing;
+mod no_disks;
+mod no_system;
+mod package_database_damaged;
+mod part_not_mounted;
+mod several_systems;
+mod system_directory_replaced;
+mod upgrade_interrupted;
+mod usr_merge_link_missing;
+mod usr_merge_link_replaced;
+
+/// One check.
+#[derive(Debug)]
+pub struct Check {
+    /// `stage/kebab-name`: a public contract, never reused.
+    pub id: &'static str,
+    /// The link of the boot chain that it looks at.
+    pub stage: Stage,
+    /// Its page, as `lifeboot explain` prints it.
+    pub page: &'static str,
+    /// The question itself.
+    pub run: fn(&Facts, &mut Findings),
+}
+
+/// Every check, in the order of the boot chain.
+pub const CHECKS: &[&Check] = &[
+    &no_disks::CHECK,
+    &disk_unreadable::CHECK,
+    &grub_missing_on_disk::CHECK,
+    &grub_config_missing::CHECK,
+    &default_entry_broken::CHECK,
+    &kernel_missing::CHECK,
+    &modules_missing::CHECK,
+    &initramfs_missing::CHECK,
+    &array_unusable::CHECK,
+    &legs_diverged::CHECK,
+    &array_degraded::CHECK,
+    &no_system::CHECK,
+    &several_systems::CHECK,
+    &part_not_mounted::CHECK,
+    &mounted_for_writing::CHECK,
+    &system_directory_replaced::CHECK,
+    &usr_merge_link_missing::CHECK,
+    &usr_merge_link_replaced::CHECK,
+    &init_missing::CHECK,
+    &init_not_executable::CHECK,
+    &interpreter_missing::CHECK,
+    &library_missing::CHECK,
+    &library_version_missing::CHECK,
+    &elf_damaged::CHECK,
+    &fstab_invalid::CHECK,
+    &fstab_device_missing::CHECK,
+    &package_database_damaged::CHECK,
+    &upgrade_interrupted::CHECK,
+];
+
+/// The check with this id.
+pub fn by_id(id: &str) -> Option<&'static Check> {
+    CHECKS.iter().copied().find(|check| check.id == id)
+}
+
+/// Asks every check; one that fails is told as something unknown, and the
+/// others are asked all the same.
+pub fn run(facts: &Facts) -> Findings {
+    let mut all = Findings::default();
+    for check in CHECKS {
+        let mut answer = Findings::default();
+        let asked = panic::catch_unwind(AssertUnwindSafe(|| (check.run)(facts, &mut answer)));
+        if asked.is_err() {
+            answer.could_not_tell(
+                check.stage,
+                format!("the check {}", check.id),
+                "it failed itself; this is a fault of lifeboot, please report it",
+            );
+        }
+        all.found.append(&mut answer.found);
+        all.unknown.append(&mut answer.unknown);
+    }
+    all.found
+        .sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.stage));
+    all
+}
+
+impl Check {
+    /// A finding of this check.
+    fn finding(
+        &self,
+        severity: Severity,
+        subject: impl Into<String>,
+        title: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            id: self.id.to_owned(),
+            stage: self.stage,
+            severity,
+            title: title.into(),
+            subject: subject.into(),
+            evidence: Vec::new(),
+            cause: None,
+            by_hand: None,
+        }
+    }
+}
+
+impl Finding {
+    /// Adds evidence.
+    #[must_use]
+    fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds what to do by hand.
+    #[must_use]
+    fn by_hand(mut self, advice: impl Into<String>) -> Self {
+        self.by_hand = Some(advice.into());
+        self
+    }
+}
+
+/// True when the patient is a machine that starts a kernel of its own, and not
+/// a container's root: it has a kernel package, a boot loader's configuration,
+/// or GRUB in the first sector of its disk.
+fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
+    let package = match &tree.packages {
+        crate::facts::packages::Packages::Dpkg(dpkg) => {
+            dpkg.has(|name| name.starts_with("linux-image-") || name.starts_with("grub-"))
+        }
+        _ => false,
+    };
+    let disks = facts.has_disks() && facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
+    package || tree.kernels.grub.is_some() || !tree.kernels.kernels.is_empty() || disks
+}
+
+/// A few names, and how many more there are.
+fn some(names: &[String], most: usize) -> String {
+    let shown = names
+        .iter()
+        .take(most)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

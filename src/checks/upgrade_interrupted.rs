@@ -1,0 +1,111 @@
+//! The package manager was stopped in the middle of its work.
+
+use super::{Check, some};
+use crate::facts::packages::{Dpkg, Packages, State, count_states};
+use crate::facts::{Facts, Tree};
+use crate::finding::{Evidence, Findings, Severity, Stage};
+
+pub(super) const CHECK: Check = Check {
+    id: "packages/upgrade-interrupted",
+    stage: Stage::Packages,
+    page: include_str!("../../docs/findings/packages/upgrade-interrupted.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let Some(tree) = &facts.tree else { return };
+    let dpkg = match &tree.packages {
+        Packages::Dpkg(dpkg) => dpkg,
+        Packages::Other { manager } => {
+            let why = format!("databases of {manager} are not read by this version");
+            out.could_not_tell(Stage::Packages, "the packages", why);
+            return;
+        }
+        Packages::None => {
+            out.could_not_tell(Stage::Packages, "the packages", "no database was found");
+            return;
+        }
+    };
+    let unfinished = dpkg.unfinished();
+    if unfinished.is_empty() && dpkg.upgrade.is_none() && dpkg.pending_updates == 0 {
+        return;
+    }
+    let title = match (&dpkg.upgrade, unfinished.len()) {
+        (Some(run), _) => format!(
+            "an upgrade stopped: {} of {} packages are not done",
+            run.planned.saturating_sub(run.done),
+            run.planned
+        ),
+        (None, 0) => "dpkg was cut off while it wrote its database".into(),
+        (None, 1) => "one package is not completely installed".into(),
+        (None, count) => format!("{count} packages are not completely installed"),
+    };
+    let finding = CHECK
+        .finding(Severity::Degraded, "dpkg", title)
+        .with(evidence(dpkg, tree))
+        .by_hand(
+            "in a chroot of the patient, with /proc, /sys and /dev bound: \
+             dpkg --configure -a && apt-get -f install && apt-get full-upgrade",
+        );
+    out.push(finding);
+    doubt(dpkg, tree, out);
+}
+
+fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
+    const STATUS: &str = "/var/lib/dpkg/status";
+    let mut all = Vec::new();
+    if let Some(run) = &dpkg.upgrade {
+        let what = format!(
+            "{:?} began {} and never ended: {} packages planned, {} done, \
+             {} unpacked, {} cut off, {} untouched",
+            run.command, run.started, run.planned, run.done, run.unpacked, run.half, run.untouched
+        );
+        all.push(Evidence::seen("/var/log/apt/history.log", what));
+    }
+    let unfinished = dpkg.unfinished();
+    if !unfinished.is_empty() {
+        all.push(Evidence::seen(STATUS, count_states(&unfinished)));
+        let names: Vec<_> = unfinished
+            .iter()
+            .map(|package| format!("{} ({})", package.label(), package.state.word()))
+            .collect();
+        all.push(Evidence::seen(STATUS, some(&names, 12)));
+    }
+    if !tree.unfinished_on_the_way.is_empty() {
+        let names = some(&tree.unfinished_on_the_way, 12);
+        all.push(Evidence::seen(
+            &tree.init.asked,
+            format!("starts with files of unfinished packages: {names}"),
+        ));
+    }
+    if dpkg.pending_updates > 0 {
+        let what = format!("{} records not yet merged", dpkg.pending_updates);
+        all.push(Evidence::seen("/var/lib/dpkg/updates", what));
+    }
+    if let Some(line) = &dpkg.last_log_line {
+        all.push(Evidence::seen(
+            "/var/log/dpkg.log",
+            format!("ends with: {line}"),
+        ));
+    }
+    all
+}
+
+/// Whether a system made of two halves works is not known from its files.
+fn doubt(dpkg: &Dpkg, tree: &Tree, out: &mut Findings) {
+    let half_run = dpkg
+        .upgrade
+        .as_ref()
+        .is_some_and(|run| run.untouched > 0 && run.done + run.unpacked + run.half > 0);
+    let cut = dpkg
+        .unfinished()
+        .iter()
+        .any(|package| package.state < State::TriggersAwaited);
+    if half_run || (cut && !tree.unfinished_on_the_way.is_empty()) {
+        out.could_not_tell(
+            Stage::Services,
+            "whether the half-upgraded system works",
+            "its services mix two releases, and this version examines only PID 1",
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! `lifeboot diagnose`: the verdict, and nothing is written.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use super::patient::{self, Patient};
+use super::{print, print_json, say};
+use crate::cli::DiagnoseArgs;
+use crate::facts::Facts;
+use crate::outcome::Outcome;
+use crate::report::{Report, text};
+
+pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome> {
+    let report = match &args.facts {
+        Some(path) => {
+            let saved = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            let facts: Facts = serde_json::from_slice(&saved)
+                .with_context(|| format!("{} holds no facts of lifeboot", path.display()))?;
+            patient::judge(facts, Vec::new())
+        }
+        None => look(args)?,
+    };
+    if let Some(path) = &args.save_facts {
+        let facts = serde_json::to_vec(&report.facts).context("writing facts as JSON")?;
+        fs::write(path, facts).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print(&text(&report))?;
+    }
+    Ok(report.verdict.kind.outcome())
+}
+
+fn look(args: &DiagnoseArgs) -> Result<Report> {
+    if args.target.root.is_none() {
+        say("lifeboot: looking at the disks, writing nothing ...");
+    }
+    let patient = Patient::look(&args.target)?;
+    patient::announce(&patient);
+    let mut report = patient.report();
+    report.writes = patient.close()?;
+    Ok(report)
+}

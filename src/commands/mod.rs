@@ -1,0 +1,87 @@
+//! The words that the operator types, one file each.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::cli::{Cli, Command, RepairArgs};
+use crate::outcome::Outcome;
+use crate::sys::supervise;
+
+mod diagnose;
+mod explain;
+mod patient;
+mod repair;
+mod survey;
+mod undo;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What kept it from being done; the caller prints it.
+pub fn run(cli: Cli) -> Result<Outcome> {
+    match cli.command {
+        Some(Command::Survey(args)) => survey::run(&args),
+        Some(Command::Diagnose(args)) => diagnose::run(&args),
+        Some(Command::Repair(args)) => repair::run(&args),
+        Some(Command::Undo(args)) => undo::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        None => repair::run(&RepairArgs::default()),
+    }
+}
+
+/// True when the command opens arrays or mounts, and so needs a parent that
+/// cleans up after it.
+pub fn needs_supervisor(cli: &Cli) -> bool {
+    let on_disks = |target: &crate::cli::Target| target.root.is_none();
+    match &cli.command {
+        None => true,
+        Some(Command::Diagnose(args)) => on_disks(&args.target) && args.facts.is_none(),
+        Some(Command::Repair(args)) => on_disks(&args.target),
+        Some(Command::Undo(args)) => on_disks(&args.target),
+        Some(Command::Survey(_) | Command::Explain(_)) => false,
+    }
+}
+
+/// Runs the command in a worker and cleans up after it.
+///
+/// # Errors
+/// The worker cannot be started.
+pub fn supervise() -> Result<Outcome> {
+    let (ended, stuck) = supervise::run_worker().context("starting the worker")?;
+    for what in stuck {
+        say(&format!("lifeboot: left open: {what}"));
+    }
+    Ok(match ended {
+        supervise::Ended::Exited(code) => Outcome::Worker(code),
+        supervise::Ended::Killed(signal) => Outcome::Interrupted(signal),
+    })
+}
+
+/// Writes to standard output; a reader that has gone away is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value as JSON to standard output.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).context("writing JSON")?;
+    print(&(text + "\n"))
+}
+
+/// A line of progress, to standard error.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// True when somebody is there to be asked.
+pub(crate) fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}

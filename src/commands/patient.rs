@@ -1,0 +1,262 @@
+//! Opening the patient: from the command line to facts, and closing it again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::say;
+use crate::assembly::{self, Assembly, State};
+use crate::checks;
+use crate::cli::Target;
+use crate::facts::Facts;
+use crate::journal::{self, Action, Transaction};
+use crate::kmod;
+use crate::repairs::{self, Plan};
+use crate::report::Report;
+use crate::survey::{self, Counters, Survey, WriteProof};
+use crate::sys::consent::WriteToken;
+use crate::sys::mount;
+use crate::sysroot::{Choice, Opener, Origin, Purpose, Search, Sysroot, SysrootInfo, directory};
+use crate::verdict;
+
+/// Drivers that opening disks may need and the rescue system may not have
+/// loaded. What is missing shows up where it is used.
+const DRIVERS: [&str; 4] = ["loop", "md_mod", "raid1", "ext4"];
+
+/// The patient, opened.
+#[derive(Debug)]
+pub(super) struct Patient {
+    survey: Survey,
+    assembly: Assembly,
+    search: Search,
+    opened: Opened,
+    before: Vec<(String, Counters)>,
+}
+
+/// What has to be closed again.
+#[derive(Debug)]
+enum Opened {
+    Disks(Opener),
+    Directory(Sysroot),
+}
+
+impl Patient {
+    /// Opens it for looking; nothing is written.
+    ///
+    /// # Errors
+    /// A path of the command line that cannot be opened; not being root.
+    pub(super) fn look(target: &Target) -> Result<Self> {
+        let survey = survey_of(target)?;
+        let before = Counters::read(&survey);
+        if let Some(path) = &target.root {
+            return Ok(Self::of_directory(
+                directory::open(path, &survey)?,
+                survey,
+                before,
+            ));
+        }
+        let mut assembly = assembly::judge(&survey);
+        let mut opener = opener()?;
+        opener.assemble(&mut assembly);
+        let choice = Choice {
+            device: target.root_device.clone(),
+        };
+        let search = opener.search(&survey, &assembly, &choice, Purpose::Look)?;
+        Ok(Self {
+            survey,
+            assembly,
+            search,
+            opened: Opened::Disks(opener),
+            before,
+        })
+    }
+
+    /// A tree that the operator mounted. The disks of this machine are the
+    /// patient's only where the tree lies on them.
+    fn of_directory(sysroot: Sysroot, survey: Survey, before: Vec<(String, Counters)>) -> Self {
+        let (survey, before) = match sysroot.info.origin {
+            Origin::Directory => (Survey::default(), Vec::new()),
+            _ => (survey, before),
+        };
+        Self {
+            assembly: assembly::judge(&survey),
+            search: Search::Found(sysroot.info.clone()),
+            opened: Opened::Directory(sysroot),
+            survey,
+            before,
+        }
+    }
+
+    /// Opens it again, so that what `actions` touch can be written.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing, with the reason.
+    pub(super) fn write(
+        target: &Target,
+        info: &SysrootInfo,
+        actions: &[Action],
+        consent: &WriteToken,
+    ) -> Result<Self> {
+        if target.root.is_some() {
+            return Self::look(target);
+        }
+        let survey = survey_of(target)?;
+        let before = Counters::read(&survey);
+        let mut assembly = assembly::judge(&survey);
+        let targets = parts_touched(info, actions);
+        let mut opener = opener()?;
+        for part in info.parts.iter().filter(|p| targets.contains(&p.target)) {
+            if let Some(uuid) = &part.array {
+                opener.assemble_for_writing(&mut assembly, uuid, consent)?;
+            }
+        }
+        opener.assemble(&mut assembly);
+        let root = info.parts.first().context("the root has no device")?;
+        let choice = Choice {
+            device: Some(root.device.clone()),
+        };
+        let purpose = Purpose::Write(consent, &targets);
+        let search = opener.search(&survey, &assembly, &choice, purpose)?;
+        if let Search::None { looked_at } = &search {
+            let why: Vec<_> = looked_at
+                .iter()
+                .map(|rejected| format!("{}: {}", rejected.name, rejected.why))
+                .collect();
+            bail!("opening {} for writing: {}", root.device, why.join("; "));
+        }
+        Ok(Self {
+            survey,
+            assembly,
+            search,
+            opened: Opened::Disks(opener),
+            before,
+        })
+    }
+
+    /// The open tree, where one was found.
+    pub(super) fn sysroot(&self) -> Option<&Sysroot> {
+        match &self.opened {
+            Opened::Disks(opener) => opener.sysroot(),
+            Opened::Directory(sysroot) => Some(sysroot),
+        }
+    }
+
+    /// Collects the facts.
+    pub(super) fn facts(&self) -> Facts {
+        Facts::collect(
+            &self.survey,
+            &self.assembly,
+            self.search.clone(),
+            self.sysroot(),
+        )
+    }
+
+    /// Earlier repairs of it.
+    pub(super) fn transactions(&self) -> Vec<Transaction> {
+        self.sysroot()
+            .and_then(|sysroot| journal::list(&sysroot.root).ok())
+            .unwrap_or_default()
+    }
+
+    /// Facts, findings, plan and verdict.
+    pub(super) fn report(&self) -> Report {
+        judge(self.facts(), self.transactions())
+    }
+
+    /// Closes everything; what was written meanwhile, disk by disk.
+    ///
+    /// # Errors
+    /// A mount or an array that does not close.
+    pub(super) fn close(self) -> Result<Vec<WriteProof>> {
+        if let Opened::Disks(opener) = self.opened {
+            opener.close()?;
+        }
+        let after = Counters::read(&self.survey);
+        Ok(WriteProof::between(&self.before, &after))
+    }
+}
+
+/// From facts to a report.
+pub(super) fn judge(facts: Facts, transactions: Vec<Transaction>) -> Report {
+    let findings = checks::run(&facts);
+    let plan = plan(&facts, &findings.found, &transactions);
+    let verdict = verdict::weigh(&facts, &findings, &plan);
+    Report::new(facts, findings, plan, verdict, transactions)
+}
+
+fn plan(facts: &Facts, found: &[crate::finding::Finding], _transactions: &[Transaction]) -> Plan {
+    repairs::plan(facts, found)
+}
+
+/// The survey that the command line asks for.
+pub(super) fn survey_of(target: &Target) -> Result<Survey> {
+    if target.disk.is_empty() {
+        match survey::survey() {
+            Ok(survey) => Ok(survey),
+            // A tree alone can be judged without sysfs.
+            Err(_) if target.root.is_some() => Ok(Survey::default()),
+            Err(error) => Err(error).context("looking for disks"),
+        }
+    } else {
+        survey::survey_of(&target.disk).context("opening the disks named with --disk")
+    }
+}
+
+fn opener() -> Result<Opener> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("disks can only be opened by root; run it with sudo, or use --root DIR");
+    }
+    let _ = kmod::ensure(&DRIVERS);
+    mount::private_namespace().context("making a mount namespace")?;
+    Opener::new()
+}
+
+/// The mounted parts that `actions` change: for each path the deepest one.
+fn parts_touched(info: &SysrootInfo, actions: &[Action]) -> Vec<PathBuf> {
+    let root = PathBuf::from("/");
+    // The journal lies on the root filesystem.
+    let mut touched = vec![root];
+    for action in actions {
+        for path in action_paths(action) {
+            let deepest = info
+                .parts
+                .iter()
+                .map(|part| &part.target)
+                .filter(|target| path.starts_with(target))
+                .max_by_key(|target| target.components().count());
+            touched.extend(deepest.cloned());
+        }
+    }
+    touched.sort();
+    touched.dedup();
+    touched
+}
+
+fn action_paths(action: &Action) -> Vec<&Path> {
+    match action {
+        Action::Rename { from, to } => vec![from, to],
+        other => vec![other.path()],
+    }
+}
+
+/// Says on standard error what is being opened, and how the arrays stand.
+pub(super) fn announce(patient: &Patient) {
+    for array in &patient.assembly.arrays {
+        let state = match &array.state {
+            State::Complete => "complete",
+            State::Degraded => "degraded",
+            State::Diverged => "diverged, not opened",
+            State::Unusable { .. } => "not opened",
+        };
+        say(&format!(
+            "array {} ({} members): {state}",
+            array.name,
+            array.legs.len()
+        ));
+    }
+    if let (Search::Found(info), Opened::Disks(_)) = (&patient.search, &patient.opened) {
+        for part in &info.parts {
+            say(&format!("{} from {}", part.target.display(), part.device));
+        }
+    }
+}

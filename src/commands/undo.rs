@@ -1,0 +1,116 @@
+//! `lifeboot undo`: takes a repair back, step by step, from its journal.
+
+use anyhow::{Context, Result, bail};
+use dialoguer::Confirm;
+use serde_json::json;
+
+use super::patient::{self, Patient};
+use super::{is_interactive, print, print_json, say};
+use crate::cli::UndoArgs;
+use crate::journal::{self, Transaction};
+use crate::outcome::Outcome;
+use crate::sys::consent::WriteToken;
+use crate::sys::supervise::uninterrupted;
+use crate::sysroot::{Search, SysrootInfo};
+
+pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
+    say("lifeboot: looking for repairs to take back ...");
+    let patient = Patient::look(&args.target)?;
+    patient::announce(&patient);
+    let transactions = patient.transactions();
+    let search = patient.facts().search;
+    patient.close()?;
+    if args.list {
+        list(args, &transactions)?;
+        return Ok(Outcome::Boots);
+    }
+    let Search::Found(info) = &search else {
+        bail!("no root was found; lifeboot diagnose tells more");
+    };
+    let wanted = match &args.id {
+        Some(id) => transactions.iter().find(|t| t.id == *id),
+        None => transactions.last(),
+    };
+    let Some(wanted) = wanted else {
+        bail!("there is no such repair to take back; lifeboot undo --list shows all");
+    };
+    if !args.json {
+        print(&format!("{}\n", describe(wanted)))?;
+    }
+    let Some(token) = consent(args)? else {
+        return Ok(Outcome::Usage);
+    };
+    take_back(args, info, wanted, &token)?;
+    Ok(Outcome::Boots)
+}
+
+fn list(args: &UndoArgs, transactions: &[Transaction]) -> Result<()> {
+    if args.json {
+        return print_json(&transactions);
+    }
+    if transactions.is_empty() {
+        return print("No repair of lifeboot is noted on this system.\n");
+    }
+    let lines: Vec<_> = transactions.iter().map(describe).collect();
+    print(&format!("{}\n", lines.join("\n")))
+}
+
+fn describe(transaction: &Transaction) -> String {
+    let what = transaction
+        .header
+        .as_ref()
+        .map(|header| header.what.join("; "))
+        .unwrap_or_else(|| "its journal cannot be read".into());
+    format!(
+        "{}  {}/{} steps stand: {}",
+        transaction.id,
+        transaction.done,
+        transaction.actions.len(),
+        crate::report::clean(&what)
+    )
+}
+
+fn consent(args: &UndoArgs) -> Result<Option<WriteToken>> {
+    if args.yes {
+        return Ok(Some(WriteToken::granted("--yes")));
+    }
+    if !is_interactive() {
+        say("lifeboot: nothing was changed. Next: lifeboot undo --yes");
+        return Ok(None);
+    }
+    let agreed = Confirm::new()
+        .with_prompt("Take this repair back?")
+        .default(false)
+        .interact()
+        .context("asking on the terminal")?;
+    Ok(agreed.then(|| WriteToken::granted("asked on the terminal")))
+}
+
+fn take_back(
+    args: &UndoArgs,
+    info: &SysrootInfo,
+    wanted: &Transaction,
+    token: &WriteToken,
+) -> Result<()> {
+    say("lifeboot: opening the patient for writing ...");
+    let patient = Patient::write(&args.target, info, &wanted.actions, token)?;
+    let sysroot = patient.sysroot().context("there is no root to write to")?;
+    let summary = uninterrupted(|| {
+        journal::undo(&sysroot.root, token, &wanted.id, &mut |step| {
+            say(&format!(
+                "[{}/{}] back: {}",
+                step.index + 1,
+                step.total,
+                step.action
+            ));
+        })
+    })?;
+    patient.close()?;
+    if args.json {
+        return print_json(&json!({ "undone": summary }));
+    }
+    print(&format!(
+        "UNDONE: {}; the tree is again what it was. Next: lifeboot diagnose\n",
+        summary.id
+    ))
+}

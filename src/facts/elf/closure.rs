@@ -1,0 +1,316 @@
+//! One program, loaded as the loader would do it.
+//!
+//! Source: glibc elf/dl-deps.c, `_dl_map_object_deps` (breadth first, in the
+//! order of each dynamic section), elf/dl-version.c and elf/rtld.c; for musl
+//! ldso/dynlink.c, `load_deps`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::constants::Libc;
+use super::damage::Damage;
+use super::elsewhere;
+use super::files::Opened;
+use super::musl;
+use super::object::{Object, VersionNeed, Want};
+use super::problem::{Loaded, Problem, links};
+use super::search::{Member, Outcome, Search, Trail};
+
+/// Most objects in one program; the largest desktop programs load some
+/// hundreds.
+const MEMBERS_MAX: usize = 4096;
+
+/// Most names asked for in one program, by all its objects together.
+const LOOKUPS_MAX: usize = 64 * 1024;
+
+/// Most problems told of one program.
+const PROBLEMS_MAX: usize = 1000;
+
+/// The first glibc that refuses a library with packed relocations that does
+/// not ask for [`RELR_VERSION`].
+const RELR_SINCE: (u32, u32) = (2, 36);
+const RELR_VERSION: &str = "GLIBC_ABI_DT_RELR";
+
+/// A program while it is loaded. Member 0 is the program, member 1 the loader.
+pub(super) struct Load<'a> {
+    search: &'a Search<'a>,
+    members: Vec<Member>,
+    /// Members in the order of the symbol search, and whether their wants
+    /// were seen to.
+    list: Vec<(usize, bool)>,
+    missing: HashSet<String>,
+    lookups: usize,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Load<'a> {
+    /// Loads `program`, which was found at a real path.
+    pub(super) fn new(search: &'a Search<'a>, program: Arc<Opened>) -> Self {
+        let mut main = Member::new(&program.real_path.clone(), "", program, 0);
+        main.path.clear();
+        main.requester = None;
+        Self {
+            search,
+            members: vec![main],
+            list: vec![(0, false)],
+            missing: HashSet::new(),
+            lookups: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The loader is in memory from the start, under the name in `PT_INTERP`.
+    pub(super) fn add_interpreter(&mut self, path: &str, opened: Arc<Opened>) {
+        if opened.object.is_ok() {
+            self.members.push(Member::new(path, path, opened, 0));
+        }
+    }
+
+    /// Loads an object of `/etc/ld.so.preload`: one that fails is passed over.
+    pub(super) fn preload(&mut self, name: &str) {
+        match self.load(0, name) {
+            Ok(index) => self.append(index),
+            Err(problem) => self.problems.push(Problem::PreloadIgnored {
+                name: name.to_owned(),
+                why: problem.to_string(),
+            }),
+        }
+    }
+
+    /// Loads everything that is asked for, and checks the versions.
+    pub(super) fn run(mut self) -> (Vec<Loaded>, Vec<Problem>) {
+        let mut from = 0;
+        while let Some(at) = self.list[from..].iter().position(|(_, done)| !done) {
+            from += at;
+            // What this puts before itself stands at `from` then, and is next.
+            self.load_wants(from);
+        }
+        if self.search.constants.libc == Libc::Glibc {
+            self.check_versions();
+        }
+        if self.is_exhausted() {
+            self.problems.push(Problem::Unexamined {
+                path: self.real_path(0),
+                why: "asks for more libraries than any real program".to_owned(),
+            });
+        }
+        let loaded = self.loaded();
+        (loaded, self.problems)
+    }
+
+    /// Loads what `list[at]` asks for. Filters are put before it.
+    fn load_wants(&mut self, at: usize) {
+        let requester = self.list[at].0;
+        self.list[at].1 = true;
+        let object = Arc::clone(&self.members[requester].opened.object);
+        let wants = object.as_ref().as_ref().map_or(&[][..], |o| &o.wants);
+        for (want, name) in wants {
+            self.lookups += 1;
+            if self.is_exhausted() {
+                break;
+            }
+            if *want != Want::Needed && self.search.constants.libc == Libc::Musl {
+                continue;
+            }
+            match (self.load(requester, name), want) {
+                (Ok(index), Want::Needed) => self.append(index),
+                (Ok(index), _) => {
+                    if !self.list.iter().any(|(known, _)| *known == index) {
+                        self.list.insert(at, (index, false));
+                    }
+                }
+                (Err(_), Want::Auxiliary) => {}
+                (Err(problem), _) => {
+                    if self.missing.insert(name.clone()) {
+                        self.problems.push(problem);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.members.len() >= MEMBERS_MAX
+            || self.lookups > LOOKUPS_MAX
+            || self.problems.len() >= PROBLEMS_MAX
+            || self.search.is_exhausted()
+    }
+
+    fn append(&mut self, index: usize) {
+        if !self.list.iter().any(|(known, _)| *known == index) {
+            self.list.push((index, false));
+        }
+    }
+
+    /// One object: an already loaded one that has the name, or a file.
+    fn load(&mut self, requester: usize, name: &str) -> Result<usize, Problem> {
+        let search = self.search;
+        let expanded = search.expand(&self.members[requester], name);
+        let name = expanded.as_deref().unwrap_or(name);
+        if let Some(known) = self.already_loaded(name) {
+            return Ok(known);
+        }
+        let mut trail = Trail::default();
+        let outcome = match search.constants.libc {
+            Libc::Glibc => search.find(&self.members, requester, name, &mut trail),
+            Libc::Musl => search.find_musl(&self.members, requester, name, &mut trail),
+        };
+        match outcome {
+            Outcome::Found { path, opened } => Ok(self.add(requester, name, &path, opened)),
+            Outcome::Broken { path, damage } => Err(self.broken(requester, name, path, &damage)),
+            Outcome::Missing => Err(self.not_found(requester, name, trail)),
+        }
+    }
+
+    /// In load order, by path, by a name used before, or by soname; musl goes
+    /// by the file's name and does not look at sonames.
+    fn already_loaded(&mut self, name: &str) -> Option<usize> {
+        if self.search.constants.libc == Libc::Musl {
+            if musl::is_built_in(name) {
+                return (self.members.len() > 1).then_some(1);
+            }
+            return self.members.iter().position(|member| {
+                member.has_name(name) || member.path.rsplit('/').next() == Some(name)
+            });
+        }
+        let found = self.members.iter().position(|member| {
+            let soname = member.object().and_then(|object| object.soname.as_deref());
+            member.has_name(name) || soname == Some(name)
+        })?;
+        self.remember_name(found, name);
+        Some(found)
+    }
+
+    fn remember_name(&mut self, index: usize, name: &str) {
+        let member = &mut self.members[index];
+        if !member.has_name(name) {
+            member.names.push(name.to_owned());
+        }
+    }
+
+    /// A file that is already loaded under another name is that object.
+    fn add(&mut self, requester: usize, name: &str, path: &str, opened: Arc<Opened>) -> usize {
+        let same = |member: &Member| member.opened.id() == opened.id();
+        if let Some(known) = self.members.iter().position(same) {
+            self.remember_name(known, name);
+            return known;
+        }
+        self.members
+            .push(Member::new(path, name, opened, requester));
+        self.members.len() - 1
+    }
+
+    fn broken(&self, requester: usize, name: &str, path: String, damage: &Damage) -> Problem {
+        let why = damage.to_string();
+        if matches!(damage, Damage::Unreadable { .. }) {
+            return Problem::Unexamined { path, why };
+        }
+        Problem::LibraryDamaged {
+            name: name.to_owned(),
+            path,
+            needed_by: self.real_path(requester),
+            why,
+        }
+    }
+
+    fn not_found(&self, requester: usize, name: &str, trail: Trail) -> Problem {
+        let needed_by = self.real_path(requester);
+        let name = name.to_owned();
+        if let Some(path) = trail.loop_at {
+            let end = self.search.files.root.resolve(&path);
+            return Problem::LinkLoop {
+                links: links(&end.map_or_else(|end| end.links, |found| found.links)),
+                path,
+                needed_by: Some(needed_by),
+            };
+        }
+        if let Some((path, found)) = trail.wrong_machine {
+            return Problem::WrongMachine {
+                name,
+                path,
+                needed_by,
+                found: found.to_string(),
+                expected: self.search.machine.to_string(),
+            };
+        }
+        let elsewhere = elsewhere::look(self.search, &name);
+        Problem::LibraryMissing {
+            name,
+            needed_by,
+            searched: trail.directories,
+            found_elsewhere: elsewhere.paths,
+            not_in_cache: elsewhere.not_in_cache,
+        }
+    }
+
+    fn real_path(&self, index: usize) -> String {
+        self.members[index].opened.real_path.clone()
+    }
+
+    /// Every version that any object needs must be offered by the object that
+    /// was loaded under that name; one without a version table is taken as it
+    /// is.
+    fn check_versions(&mut self) {
+        let mut problems = Vec::new();
+        for (index, member) in self.members.iter().enumerate() {
+            let Some(object) = member.object() else {
+                continue;
+            };
+            let strong = object.needs.iter().filter(|need| !need.weak);
+            let lacking = strong.filter_map(|need| self.lacking(index, need));
+            problems.extend(lacking.take(PROBLEMS_MAX - problems.len().min(PROBLEMS_MAX)));
+            if self.lacks_relr_need(object) {
+                problems.push(Problem::LibraryDamaged {
+                    name: member.names.first().cloned().unwrap_or_default(),
+                    path: self.real_path(index),
+                    needed_by: self.real_path(member.requester.unwrap_or(index)),
+                    why: format!("DT_RELR without {RELR_VERSION} dependency"),
+                });
+            }
+        }
+        self.problems.extend(problems);
+    }
+
+    /// The problem, if the library of `need` is loaded and does not offer it.
+    fn lacking(&self, index: usize, need: &VersionNeed) -> Option<Problem> {
+        let library = self.members.iter().find(|m| m.has_name(&need.file))?;
+        let offers = library.object()?.offers.as_ref()?;
+        (!offers.contains(&need.version)).then(|| Problem::VersionMissing {
+            library: need.file.clone(),
+            path: library.opened.real_path.clone(),
+            version: need.version.clone(),
+            needed_by: self.real_path(index),
+        })
+    }
+
+    /// Packed relocations need a glibc that knows them; since 2.36 it insists
+    /// that an object built against libc says so.
+    fn lacks_relr_need(&self, object: &Object) -> bool {
+        let version = self.search.constants.version;
+        object.has_relr
+            && version.is_some_and(|version| version >= RELR_SINCE)
+            && object
+                .needs
+                .iter()
+                .any(|need| need.file.starts_with("libc.so."))
+            && object.needed().any(|name| name.starts_with("libc.so."))
+            && !object.needs.iter().any(|need| need.version == RELR_VERSION)
+    }
+
+    fn loaded(&self) -> Vec<Loaded> {
+        let listed = self.list.iter().map(|(index, _)| *index);
+        let interpreter = (self.members.len() > 1).then_some(1);
+        let mut seen = HashSet::from([0]);
+        listed
+            .chain(interpreter)
+            .filter(|index| seen.insert(*index))
+            .map(|index| &self.members[index])
+            .map(|member| Loaded {
+                name: member.names.first().cloned().unwrap_or_default(),
+                path: member.path.clone(),
+                real_path: member.opened.real_path.clone(),
+                needed_by: self.real_path(member.requester.unwrap_or(0)),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,158 @@
+//! The door: one root, asked about many programs.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::closure::Load;
+use super::constants::{Constants, Libc, usual_interpreter};
+use super::cpu::CpuLevel;
+use super::files::{Files, Opened, remembered};
+use super::ldcache::LdCache;
+use super::musl;
+use super::object::{Machine, Object};
+use super::preload;
+use super::problem::{Closure, Loaded, Problem};
+use super::program::Start;
+use super::search::Search;
+use crate::sys::root_dir::RootDir;
+
+/// Most bytes of a loader that are looked through; real ones have 1 MiB.
+const INTERPRETER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Most bytes of a cache; a large one has 1 MiB.
+const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The dynamic loader of a root, and everything it has already looked at. May
+/// be shared between threads.
+#[derive(Debug)]
+pub struct Loader<'r> {
+    pub(super) files: Files<'r>,
+    cpu: CpuLevel,
+    constants: Mutex<HashMap<(String, Machine), Arc<Constants>>>,
+    caches: Mutex<HashMap<String, Arc<CacheState>>>,
+    preloads: OnceLock<Vec<String>>,
+}
+
+/// A cache, or why the loader does without.
+#[derive(Debug)]
+struct CacheState {
+    cache: Option<LdCache>,
+    trouble: Option<String>,
+}
+
+impl<'r> Loader<'r> {
+    /// The loader of `root` on the processor this runs on. Reads nothing yet.
+    pub fn open(root: &'r RootDir) -> Self {
+        Self::with_cpu(root, CpuLevel::running())
+    }
+
+    /// The loader of `root` on a given processor.
+    pub fn with_cpu(root: &'r RootDir, cpu: CpuLevel) -> Self {
+        Self {
+            files: Files::new(root),
+            cpu,
+            constants: Mutex::default(),
+            caches: Mutex::default(),
+            preloads: OnceLock::new(),
+        }
+    }
+
+    /// What starting the program at `path` loads: an ELF program, or a script
+    /// with the programs that run it.
+    pub fn closure(&self, path: &str) -> Closure {
+        Start::new(self, path).program()
+    }
+
+    /// What loading the library at `path` on its own would load, as
+    /// `ld.so --list` tells it. Libraries that rely on the program that loads
+    /// them (plugins) have problems here and none in use.
+    pub fn library(&self, path: &str) -> Closure {
+        Start::new(self, path).library()
+    }
+
+    /// The ELF file at `path`, links followed; `None` when there is none that
+    /// is sound.
+    pub fn object(&self, path: &str) -> Option<Object> {
+        let opened = self.files.open(path).ok()?;
+        opened.object.as_ref().as_ref().ok().cloned()
+    }
+
+    /// Why the loader of this root ignores its cache; `None` when it uses it.
+    pub fn cache_trouble(&self) -> Option<String> {
+        self.cache("/etc/ld.so.cache").trouble.clone()
+    }
+
+    /// Loads one dynamic program whose loader is `interpreter`.
+    pub(super) fn load(
+        &self,
+        program: &Arc<Opened>,
+        object: &Object,
+        interpreter: Option<&str>,
+    ) -> (Vec<Loaded>, Vec<Problem>) {
+        let machine = object.machine;
+        let interpreter = interpreter.or_else(|| usual_interpreter(machine));
+        let constants = self.constants(interpreter.unwrap_or(""), machine);
+        let state = self.cache(&constants.cache);
+        let search = Search {
+            files: &self.files,
+            constants: &constants,
+            cache: state.cache.as_ref(),
+            cpu: self.cpu,
+            machine,
+            attempts: Cell::new(0),
+        };
+        let mut load = Load::new(&search, Arc::clone(program));
+        if let Some((path, opened)) = interpreter.and_then(|i| Some((i, self.files.open(i).ok()?)))
+        {
+            load.add_interpreter(path, opened);
+        }
+        if constants.libc == Libc::Glibc {
+            let preload = &constants.preload;
+            let names = self
+                .preloads
+                .get_or_init(|| preload::read(self.files.root, preload));
+            names.iter().for_each(|name| load.preload(name));
+        }
+        load.run()
+    }
+
+    fn constants(&self, interpreter: &str, machine: Machine) -> Arc<Constants> {
+        remembered(&self.constants, (interpreter.to_owned(), machine), || {
+            let root = self.files.root;
+            let has_directory = |path: &str| self.files.is_directory(path);
+            let constants = match root.read(interpreter, INTERPRETER_BYTES_MAX) {
+                Ok(bytes) => Constants::read(&bytes, machine, has_directory),
+                Err(_) => Constants::guess(machine, has_directory),
+            };
+            let mut constants = constants;
+            if constants.libc == Libc::Musl
+                && let Some(directories) = musl::path_file(root, interpreter)
+            {
+                constants.system_dirs = directories;
+            }
+            Arc::new(constants)
+        })
+    }
+
+    fn cache(&self, path: &str) -> Arc<CacheState> {
+        remembered(&self.caches, path.to_owned(), || {
+            let read = self.files.root.read(path, CACHE_BYTES_MAX);
+            let parsed = match read {
+                Ok(bytes) => LdCache::parse(&bytes),
+                Err(error) => Err(error.into()),
+            };
+            Arc::new(match parsed {
+                Ok(cache) => CacheState {
+                    trouble: (cache.bad_entries > 0)
+                        .then(|| format!("{} entries point outside of it", cache.bad_entries)),
+                    cache: Some(cache),
+                },
+                Err(error) => CacheState {
+                    cache: None,
+                    trouble: Some(format!("{error:#}")),
+                },
+            })
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! What the kernel will start as PID 1, and everything it needs to start.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::elf::{Closure, Loader, Problem};
+use super::layout::Layout;
+use super::packages::Ownership;
+use crate::sys::root_dir::RootDir;
+
+/// What the kernel and every initramfs try unless told otherwise.
+pub const USUAL: &str = "/sbin/init";
+
+/// Where init systems keep their program.
+const PROGRAMS: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
+
+/// PID 1 of the patient.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Init {
+    /// The path that will be started: `init=` or `/sbin/init`.
+    pub asked: String,
+    /// What starting it would load, and what goes wrong.
+    pub closure: Closure,
+    /// Every place that the way from `asked` to the program touches.
+    pub trail: Vec<String>,
+    /// Where the program lies when `asked` does not lead to it.
+    pub instead: Option<String>,
+    /// What starting that would load.
+    pub instead_closure: Option<Closure>,
+    /// True when something says that this tree has an init at all; a
+    /// container's root has none.
+    pub expected: bool,
+}
+
+impl Init {
+    /// True when `asked` leads to a program.
+    pub fn found(&self) -> bool {
+        !self.closure.problems.iter().any(|problem| {
+            matches!(problem, Problem::ProgramMissing { .. })
+                || matches!(problem, Problem::LinkLoop { path, .. } if *path == self.asked)
+        })
+    }
+
+    /// The closure that tells most: of `asked`, or of what lies elsewhere.
+    pub fn best_closure(&self) -> &Closure {
+        match &self.instead_closure {
+            Some(closure) if !self.found() => closure,
+            _ => &self.closure,
+        }
+    }
+}
+
+pub(super) fn collect(
+    root: &RootDir,
+    loader: &Loader<'_>,
+    owners: &Ownership,
+    layout: &Layout,
+    asked: &str,
+) -> Init {
+    let closure = loader.closure(asked);
+    let mut init = Init {
+        asked: asked.to_owned(),
+        trail: trail(root, asked, &closure),
+        closure,
+        ..Init::default()
+    };
+    let owned = owners.owner_merged(Path::new("/sbin/init")).is_some();
+    if !init.found() {
+        init.instead = elsewhere(root, layout, asked);
+        init.instead_closure = init.instead.as_deref().map(|path| loader.closure(path));
+    }
+    init.expected = owned || init.instead.is_some() || root.symlink_metadata(asked).is_ok();
+    init
+}
+
+/// The places passed from `asked` to its program, interpreter and libraries.
+fn trail(root: &RootDir, asked: &str, closure: &Closure) -> Vec<String> {
+    let mut trail = vec![asked.to_owned()];
+    let links = match root.resolve(asked) {
+        Ok(found) => {
+            trail.push(found.path.display().to_string());
+            found.links
+        }
+        Err(end) => {
+            trail.push(end.at.display().to_string());
+            end.links
+        }
+    };
+    trail.extend(links.iter().map(|(at, _)| at.display().to_string()));
+    trail.extend(closure.interpreter.clone());
+    for object in &closure.objects {
+        trail.push(object.path.clone());
+        trail.push(object.real_path.clone());
+    }
+    for problem in &closure.problems {
+        if let Problem::InterpreterMissing { at, links, .. } = problem {
+            trail.push(at.clone());
+            trail.extend(links.iter().map(|link| link.at.clone()));
+        }
+    }
+    trail.sort();
+    trail.dedup();
+    trail
+}
+
+/// The init program where a renamed directory took it, or under the name that
+/// its package gives it.
+fn elsewhere(root: &RootDir, layout: &Layout, asked: &str) -> Option<String> {
+    let name = Path::new(asked).file_name()?;
+    let beside = layout
+        .suspects
+        .iter()
+        .flat_map(|suspect| &suspect.siblings)
+        .map(|sibling| Path::new(&sibling.path).join(name).display().to_string());
+    beside
+        .chain(PROGRAMS.map(str::to_owned))
+        .find(|path| root.metadata(path).is_ok_and(|meta| meta.is_executable()))
+}

@@ -1,0 +1,96 @@
+//! Kernels, their initramfs and modules, and which of them GRUB starts.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::grub::{self, Grub};
+use crate::sys::root_dir::{Kind, RootDir};
+
+/// One kernel release, by what lies on the disk for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kernel {
+    /// `6.1.0-18-amd64`.
+    pub release: String,
+    /// Its image.
+    pub image: String,
+    /// Size of the image in bytes.
+    pub bytes: u64,
+    /// Its initramfs, where there is one.
+    pub initramfs: Option<String>,
+    /// Size of the initramfs in bytes.
+    pub initramfs_bytes: u64,
+    /// True when its modules and their index are there.
+    pub modules: bool,
+}
+
+/// Everything about kernels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kernels {
+    /// The kernels in /boot, by name.
+    pub kernels: Vec<Kernel>,
+    /// What GRUB's configuration says.
+    pub grub: Option<Grub>,
+    /// Why /boot could not be read.
+    pub unreadable: Option<String>,
+}
+
+impl Kernels {
+    /// The kernel whose image is `path`.
+    pub fn by_image(&self, path: &str) -> Option<&Kernel> {
+        self.kernels.iter().find(|kernel| kernel.image == path)
+    }
+}
+
+/// Names of an initramfs, by distribution family.
+fn initramfs_names(release: &str) -> [String; 3] {
+    [
+        format!("/boot/initrd.img-{release}"),
+        format!("/boot/initramfs-{release}.img"),
+        format!("/boot/initrd-{release}"),
+    ]
+}
+
+pub(super) fn collect(root: &RootDir) -> Kernels {
+    let mut kernels = Kernels {
+        grub: grub::collect(root),
+        ..Kernels::default()
+    };
+    let entries = match root.read_dir("/boot") {
+        Ok(entries) => entries,
+        Err(error) => {
+            kernels.unreadable = Some(error.to_string());
+            return kernels;
+        }
+    };
+    for entry in entries {
+        let name = entry.name.to_string_lossy().into_owned();
+        let Some(release) = name.strip_prefix("vmlinuz-") else {
+            continue;
+        };
+        if entry.kind == Kind::Directory {
+            continue;
+        }
+        let image = format!("/boot/{name}");
+        let size = |path: &str| root.metadata(path).map_or(0, |meta| meta.size);
+        let initramfs = initramfs_names(release)
+            .into_iter()
+            .find(|path| root.metadata(path).is_ok());
+        kernels.kernels.push(Kernel {
+            release: release.to_owned(),
+            bytes: size(&image),
+            image,
+            initramfs_bytes: initramfs.as_deref().map_or(0, size),
+            initramfs,
+            modules: has_modules(root, release),
+        });
+    }
+    kernels
+}
+
+fn has_modules(root: &RootDir, release: &str) -> bool {
+    ["/lib/modules", "/usr/lib/modules"].iter().any(|base| {
+        let index = Path::new(base).join(release).join("modules.dep");
+        root.metadata(index).is_ok_and(|meta| meta.size > 0)
+    })
+}

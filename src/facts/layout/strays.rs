@@ -1,0 +1,208 @@
+//! Things that were written to the wrong place while a directory was replaced.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::packages::Ownership;
+use crate::sys::root_dir::{Kind, RootDir};
+
+/// How deep two directories are merged.
+const DEPTH: usize = 8;
+
+/// What waits at the place where a stray belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AtHome {
+    /// Nothing.
+    Nothing,
+    /// The same content.
+    Same,
+    /// Other content, and the stray is what the package ships.
+    OlderThanStray,
+    /// Other content, and nothing proves the stray to be the right one.
+    Different,
+}
+
+/// One thing in the wrong place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// Where it is.
+    pub path: String,
+    /// Where it belongs.
+    pub home: String,
+    /// What is there already.
+    pub at_home: AtHome,
+}
+
+/// Files that packages own in `directory` and that landed where its link
+/// leads. `sibling` holds the directory's older content.
+pub(super) fn through_link(
+    root: &RootDir,
+    owners: &Ownership,
+    directory: &Path,
+    sibling: &str,
+) -> Vec<Stray> {
+    let Ok(target) = root.resolve(directory) else {
+        return Vec::new();
+    };
+    let landed = root.read_dir(&target.path).unwrap_or_default();
+    landed
+        .into_iter()
+        .filter(|entry| {
+            owners.owner_merged(&directory.join(&entry.name)).is_some()
+                && owners
+                    .owner_merged(&target.path.join(&entry.name))
+                    .is_none()
+        })
+        .map(|entry| {
+            let path = target.path.join(&entry.name);
+            let old = Path::new(sibling).join(&entry.name);
+            let home = directory.join(&entry.name);
+            let at_home = compare(root, owners, &path, &old, &home);
+            stray(&path, &home, at_home)
+        })
+        .collect()
+}
+
+/// The content of a directory that took the place of the real one, which is
+/// now at `sibling`. The strays are named by the place they will have once the
+/// impostor is set aside: [`aside`].
+pub(super) fn of_impostor(
+    root: &RootDir,
+    owners: &Ownership,
+    directory: &Path,
+    sibling: &str,
+) -> (Vec<Stray>, Vec<String>) {
+    let mut found = Merge {
+        root,
+        owners,
+        strays: Vec::new(),
+        emptied: Vec::new(),
+    };
+    found.directory(directory, Path::new(sibling), 0);
+    let aside = aside(directory);
+    let moved = |path: &str, from: &Path, to: &Path| {
+        let rest = Path::new(path).strip_prefix(from).unwrap_or(Path::new(""));
+        to.join(rest).display().to_string()
+    };
+    for stray in &mut found.strays {
+        stray.path = moved(&stray.path, directory, &aside);
+        stray.home = moved(&stray.home, Path::new(sibling), directory);
+    }
+    let emptied = found
+        .emptied
+        .iter()
+        .map(|path| {
+            moved(path, directory, &aside)
+                .trim_end_matches('/')
+                .to_owned()
+        })
+        .collect();
+    (found.strays, emptied)
+}
+
+/// Where an impostor is set aside.
+pub fn aside(directory: &Path) -> PathBuf {
+    let mut name = directory.file_name().unwrap_or_default().to_owned();
+    name.push(".lifeboot-aside");
+    directory.with_file_name(name)
+}
+
+/// The content of `directory`, all of which belongs into `home`.
+pub(super) fn merge(
+    root: &RootDir,
+    owners: &Ownership,
+    directory: &Path,
+    home: &Path,
+) -> (Vec<Stray>, Vec<String>) {
+    let mut found = Merge {
+        root,
+        owners,
+        strays: Vec::new(),
+        emptied: Vec::new(),
+    };
+    found.directory(directory, home, 0);
+    (found.strays, found.emptied)
+}
+
+struct Merge<'a> {
+    root: &'a RootDir,
+    owners: &'a Ownership,
+    strays: Vec<Stray>,
+    emptied: Vec<String>,
+}
+
+impl Merge<'_> {
+    fn directory(&mut self, from: &Path, to: &Path, depth: usize) {
+        for entry in self.root.read_dir(from).unwrap_or_default() {
+            let path = from.join(&entry.name);
+            let home = to.join(&entry.name);
+            let there = self.root.symlink_metadata(&home).ok();
+            let both = entry.kind == Kind::Directory
+                && there.is_some_and(|meta| meta.kind == Kind::Directory);
+            if both && depth < DEPTH {
+                self.directory(&path, &home, depth + 1);
+                continue;
+            }
+            let at_home = compare(self.root, self.owners, &path, &home, &home);
+            self.strays.push(stray(&path, &home, at_home));
+        }
+        // Deepest first: a directory comes after everything in it.
+        self.emptied.push(from.display().to_string());
+    }
+}
+
+fn stray(path: &Path, home: &Path, at_home: AtHome) -> Stray {
+    Stray {
+        path: path.display().to_string(),
+        home: home.display().to_string(),
+        at_home,
+    }
+}
+
+/// Sets the stray `new` against `old`, which stands where it belongs; `home`
+/// is the path by which the package knows it.
+fn compare(root: &RootDir, owners: &Ownership, new: &Path, old: &Path, home: &Path) -> AtHome {
+    let Ok(old_meta) = root.symlink_metadata(old) else {
+        return AtHome::Nothing;
+    };
+    let Ok(new_meta) = root.symlink_metadata(new) else {
+        return AtHome::Different;
+    };
+    match (new_meta.kind, old_meta.kind) {
+        (Kind::Symlink, Kind::Symlink) => match (root.read_link(new), root.read_link(old)) {
+            (Ok(a), Ok(b)) if a == b => AtHome::Same,
+            _ => AtHome::Different,
+        },
+        (Kind::File, Kind::File) => {
+            let (new_sum, old_sum) = (md5(root, new), md5(root, old));
+            let alike = new_meta.mode == old_meta.mode
+                && (new_meta.uid, new_meta.gid) == (old_meta.uid, old_meta.gid);
+            if new_sum.is_some() && new_sum == old_sum && alike {
+                AtHome::Same
+            } else if new_sum.is_some() && new_sum == owners.shipped_md5(root, home) {
+                AtHome::OlderThanStray
+            } else {
+                AtHome::Different
+            }
+        }
+        _ => AtHome::Different,
+    }
+}
+
+fn md5(root: &RootDir, path: &Path) -> Option<String> {
+    let mut file = root.open_file(path).ok()?;
+    let mut hash = Md5::new();
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match file.read(&mut buffer).ok()? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    let sum = hash.finalize();
+    Some(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,90 @@
+//! The patient's fstab, set against the filesystems on its disks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::assembly::Assembly;
+use crate::survey::Survey;
+use crate::sys::root_dir::RootDir;
+use crate::sysroot::filesystems::{self, Match};
+use crate::sysroot::fstab::{self, BadLine, Entry};
+
+const LIMIT: u64 = 1 << 20;
+
+/// What became of a line's device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Device {
+    /// It is there.
+    Present {
+        /// The filesystem's name.
+        name: String,
+        /// Its type on disk.
+        format: String,
+    },
+    /// Nothing on the disks is meant by it.
+    Absent,
+    /// The name has a meaning only while the patient runs.
+    CannotTell,
+    /// The line needs no device.
+    NotNeeded,
+}
+
+/// One line, judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The line.
+    pub entry: Entry,
+    /// What became of its device.
+    pub device: Device,
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mounts {
+    /// The lines in order.
+    pub lines: Vec<Line>,
+    /// The lines that mount(8) cannot use.
+    pub bad: Vec<BadLine>,
+    /// Why the file could not be read; a missing file is none.
+    pub unreadable: Option<String>,
+}
+
+/// Reads fstab; without disks to set it against every device is unknown.
+pub(super) fn collect(root: &RootDir, disks: Option<(&Survey, &Assembly)>) -> Mounts {
+    let text = match root.read_text("/etc/fstab", LIMIT) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Mounts::default(),
+        Err(error) => {
+            return Mounts {
+                unreadable: Some(error.to_string()),
+                ..Mounts::default()
+            };
+        }
+    };
+    let all = disks.map(|(survey, assembly)| filesystems::list(survey, assembly));
+    let fstab = fstab::parse(&text);
+    let lines = fstab
+        .entries
+        .into_iter()
+        .map(|entry| {
+            let device = match &all {
+                _ if !entry.wants_device() => Device::NotNeeded,
+                None => Device::CannotTell,
+                Some(all) => match filesystems::find(all, &entry.spec) {
+                    Match::One(found) => Device::Present {
+                        name: found.name.clone(),
+                        format: found.signature.format.clone(),
+                    },
+                    Match::None => Device::Absent,
+                    Match::CannotTell => Device::CannotTell,
+                },
+            };
+            Line { entry, device }
+        })
+        .collect();
+    Mounts {
+        lines,
+        bad: fstab.bad,
+        unreadable: None,
+    }
+}

@@ -1,0 +1,112 @@
+//! The primitive changes that every repair is made of.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::encoded;
+
+/// One change of the patient's tree.
+///
+/// Parents may be symbolic links (`/lib/x` on a merged `/usr`); they are
+/// followed inside the root. The last component never is.
+///
+/// Every action comes down to one move on one filesystem (see
+/// [`super::record::Step`]): what goes away moves into the quarantine, what is
+/// new was made beside the journal and moves into its place. A new kind that
+/// puts a file, or sets attributes by putting a changed copy, joins the same
+/// way; only boot areas will need a step of another kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// Moves what stands at `from` to `to`. Never overwrites.
+    Rename {
+        /// Where it is.
+        #[serde(with = "encoded")]
+        from: PathBuf,
+        /// Where it shall be.
+        #[serde(with = "encoded")]
+        to: PathBuf,
+    },
+    /// Takes it away, into the transaction's quarantine.
+    Quarantine {
+        /// What is taken away, with everything below it.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+    },
+    /// Makes a symbolic link, owned by whoever runs Lifeboot: root.
+    Symlink {
+        /// The link.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+        /// What it says.
+        #[serde(with = "encoded")]
+        target: PathBuf,
+    },
+    /// Makes an empty directory.
+    MakeDirectory {
+        /// The directory.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// Takes a directory away that has nothing in it.
+    RemoveEmptyDirectory {
+        /// The directory.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+    },
+}
+
+impl Action {
+    /// The path that the action is about, as it was asked for.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Rename { from, .. } => from,
+            Self::Quarantine { path }
+            | Self::Symlink { path, .. }
+            | Self::MakeDirectory { path, .. }
+            | Self::RemoveEmptyDirectory { path } => path,
+        }
+    }
+
+    /// True when the action brings something new into the tree.
+    pub fn creates(&self) -> bool {
+        matches!(self, Self::Symlink { .. } | Self::MakeDirectory { .. })
+    }
+}
+
+/// In the operator's words, for plans and progress.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rename { from, to } => {
+                write!(
+                    f,
+                    "move {} to {}",
+                    encoded::encode(from),
+                    encoded::encode(to)
+                )
+            }
+            Self::Quarantine { path } => {
+                write!(f, "move {} into quarantine", encoded::encode(path))
+            }
+            Self::Symlink { path, target } => {
+                let (path, target) = (encoded::encode(path), encoded::encode(target));
+                write!(f, "link {path} to {target}")
+            }
+            Self::MakeDirectory { path, mode, .. } => {
+                write!(f, "make directory {} ({mode:04o})", encoded::encode(path))
+            }
+            Self::RemoveEmptyDirectory { path } => {
+                write!(f, "remove empty directory {}", encoded::encode(path))
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! From a checked plan to a journal on the disk: all that comes before the
+//! first change.
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::log::{self, Log};
+use super::preflight::{Planned, PlannedStep};
+use super::record::{Course, FORMAT, Intent, Record, Step, Story};
+use super::store::{HOME, JOURNAL, Mark, Place};
+use super::{Action, Header};
+use crate::sys::durable;
+use crate::sys::exact::{self, Stamp};
+use crate::sys::failpoint::hit;
+use crate::sys::root_dir::{Kind, RootDir};
+use crate::sys::write_root::WriteRoot;
+
+/// The time of `/` without a journal.
+pub(super) fn root_mtime(root: &RootDir) -> Result<Stamp> {
+    let top = exact::look(root, Path::new("/"))?.context("the root is gone")?;
+    Ok(Mark::read(root).map_or(top.mtime, |mark| mark.root_mtime))
+}
+
+/// Makes the transaction's directory, everything new, and the journal.
+pub(super) fn begin(
+    write: &WriteRoot<'_>,
+    place: &Place,
+    header: Header,
+    planned: Planned,
+) -> Result<Log> {
+    let root_mtime = root_mtime(write.root())?;
+    make_home(write, place, root_mtime)?;
+    for dir in [place.path(), &place.quarantine(), &place.new_objects()] {
+        let made = write.make_dir(dir, 0o700);
+        made.with_context(|| format!("making {}", dir.display()))?;
+    }
+    hit("commit/made")?;
+    let mut steps = Vec::with_capacity(planned.steps.len());
+    for step in planned.steps {
+        steps.push(stage(write, step)?);
+    }
+    for dir in [&place.new_objects(), place.path(), Path::new(JOURNAL)] {
+        let synced = write.sync_dir(dir);
+        synced.with_context(|| format!("writing {} to the disk", dir.display()))?;
+    }
+    hit("commit/staged")?;
+    let intent = Intent {
+        format: FORMAT,
+        id: place.id().to_owned(),
+        header,
+        consent: write.consent().to_owned(),
+        root_mtime,
+        steps,
+        touched: planned.touched,
+    };
+    write_intent(write, place, intent)
+}
+
+/// `/.lifeboot/journal`, and before it the mark that outlives it.
+fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: Stamp) -> Result<()> {
+    let (root, top) = (write.root(), Path::new("/"));
+    if exact::look(root, Path::new(HOME))?.is_none() {
+        let id = place.id().to_owned();
+        let mark = Mark { id, root_mtime }.to_bytes()?;
+        write.set_mark(&mark).context("marking the root")?;
+        write.sync_dir(top).context("writing / to the disk")?;
+        hit("commit/marked")?;
+    }
+    for dir in [Path::new(HOME), Path::new(JOURNAL)] {
+        match write.make_dir(dir, 0o700) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).context(format!("making {}", dir.display())),
+        }
+        let found = exact::look(root, dir)?;
+        let dev = exact::look(root, top)?.map(|top| top.dev);
+        let ours = |o: &exact::Object| o.kind == Kind::Directory && Some(o.dev) == dev;
+        if !found.as_ref().is_some_and(ours) {
+            let dir = dir.display();
+            bail!("{dir} of the patient is no directory on its root filesystem");
+        }
+        hit("commit/home")?;
+    }
+    write.sync_dir(Path::new(HOME))?;
+    write.sync_dir(top).context("writing / to the disk")
+}
+
+/// Makes what a step will move into its place.
+fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
+    let PlannedStep {
+        action,
+        from,
+        to,
+        object,
+    } = step;
+    let made = match &action {
+        Action::Symlink { target, .. } => write.symlink(&from, target),
+        Action::MakeDirectory { mode, uid, gid, .. } => write
+            .make_dir(&from, 0o700)
+            .and_then(|()| write.set_owner(&from, *uid, *gid))
+            // After the owner: changing that takes set-user-id bits away.
+            .and_then(|()| write.set_mode(&from, *mode))
+            .and_then(|()| write.sync_dir(&from)),
+        Action::Rename { .. } | Action::Quarantine { .. } | Action::RemoveEmptyDirectory { .. } => {
+            Ok(())
+        }
+    };
+    made.with_context(|| format!("making {}", from.display()))?;
+    hit("commit/made-one")?;
+    let object = match object {
+        Some(object) => object,
+        None => exact::look(write.root(), &from)?
+            .with_context(|| format!("{} is gone", from.display()))?,
+    };
+    Ok(Step {
+        action,
+        from,
+        to,
+        object,
+    })
+}
+
+/// The first record appears under its name only when it is whole.
+fn write_intent(write: &WriteRoot<'_>, place: &Place, intent: Intent) -> Result<Log> {
+    let (draft, path) = (place.draft(), place.journal());
+    let context = || format!("writing {}", path.display());
+    let course = Course::new(intent.steps.len());
+    let record = Record::Intent(intent);
+    let line = record.to_line()?;
+    let mut file = write.create(&draft).with_context(context)?;
+    let room = (line.len() + log::short_records(course.steps)) as u64;
+    durable::reserve(&file, room).with_context(context)?;
+    file.write_all(&line).with_context(context)?;
+    hit("commit/intent-written")?;
+    file.sync_all().with_context(context)?;
+    hit("commit/intent-synced")?;
+    write.rename(&draft, &path).with_context(context)?;
+    hit("commit/intent-named")?;
+    write.sync_dir(place.path()).with_context(context)?;
+    hit("commit/after-intent")?;
+    let Record::Intent(intent) = record else {
+        bail!("the first record is no intent");
+    };
+    let whole = line.len();
+    let story = Story {
+        intent,
+        course,
+        whole,
+    };
+    Ok(Log::new(file, story))
+}

@@ -1,0 +1,64 @@
+//! File names in JSON: any bytes, readable where they can be.
+//!
+//! Names on Linux are bytes, JSON strings are text. What is no UTF-8, a
+//! control character or `%` itself is written `%XX`; everything else stands as
+//! it is. For serde: `#[serde(with = "encoded")]` on a `PathBuf`.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// The text for a path.
+pub fn encode(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter == '%' || letter.is_control() {
+                escape(&mut text, letter.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                text.push(letter);
+            }
+        }
+        escape(&mut text, chunk.invalid());
+    }
+    text
+}
+
+fn escape(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "%{byte:02X}");
+    }
+}
+
+/// The path for a text; `None` when a `%` is not followed by two hex digits.
+pub fn decode(text: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'%' {
+            let digits = tail.get(..2)?;
+            let value = |digit: u8| char::from(digit).to_digit(16);
+            let byte = value(digits[0])? * 16 + value(digits[1])?;
+            bytes.push(u8::try_from(byte).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&encode(path))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(from)?;
+    decode(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no encoded path")))
+}

@@ -1,0 +1,252 @@
+//! Doing the steps of a journal, and taking them back.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::encoded::encode;
+use super::log::Log;
+use super::record::{Record, Step, Touched};
+use super::store::Place;
+use super::{Observer, Progress, clear, preflight};
+use crate::sys::exact::{self, Object};
+use crate::sys::failpoint::hit;
+use crate::sys::write_root::WriteRoot;
+
+/// A transaction in progress.
+pub(super) struct Work<'a, 'o> {
+    write: &'a WriteRoot<'a>,
+    place: &'a Place,
+    log: Log,
+    observer: Observer<'o>,
+}
+
+/// Where the object of a step is.
+enum Standing {
+    Before,
+    After,
+}
+
+impl<'a, 'o> Work<'a, 'o> {
+    pub(super) fn new(
+        write: &'a WriteRoot<'a>,
+        place: &'a Place,
+        log: Log,
+        observer: Observer<'o>,
+    ) -> Self {
+        Self {
+            write,
+            place,
+            log,
+            observer,
+        }
+    }
+
+    /// Does all steps that are not done yet; tells how many those were.
+    pub(super) fn forward(&mut self) -> Result<usize> {
+        self.settle()?;
+        let first = self.log.story().course.standing;
+        preflight::check_forward(self.write.root(), &self.steps()[first..])?;
+        let total = self.steps().len();
+        for index in first..total {
+            self.tell(index, false);
+            let step = self.steps()[index].clone();
+            // Once more: a step that was to go first may not have.
+            if let Standing::After = self.standing(&step)? {
+                bail!("{} was moved by somebody else", encode(&step.from));
+            }
+            hit("commit/step-ready")?;
+            self.carry(&step.from, &step.to)?;
+            hit("commit/step-synced")?;
+            self.log.append(&Record::Done { step: index })?;
+            hit("commit/step-recorded")?;
+        }
+        self.log.append(&Record::Committed)?;
+        hit("commit/committed")?;
+        Ok(total - first)
+    }
+
+    /// Takes back what [`Work::forward`] did in this process before it failed.
+    pub(super) fn roll_back(&mut self) -> Result<usize> {
+        // The step that failed may be just the one whose place is taken, or
+        // whose object is gone: it stands only if its object arrived.
+        if let Some(step) = self.next_step() {
+            let arrived = self.look(&step.to)?;
+            if arrived.is_some_and(|object| object.is_same(&step.object)) {
+                self.record_done(&step)?;
+            }
+        }
+        self.take_back()
+    }
+
+    /// Takes all steps back that stand, then gives directories their times;
+    /// tells how many steps those were. Nothing is changed when one of them
+    /// cannot be taken back.
+    pub(super) fn backward(&mut self) -> Result<usize> {
+        if !self.log.story().course.undo_started {
+            self.settle()?;
+        }
+        self.take_back()
+    }
+
+    fn take_back(&mut self) -> Result<usize> {
+        let standing = self.settled_back()?;
+        preflight::check_backward(self.write.root(), &self.steps()[..standing])?;
+        if !self.log.story().course.undo_started {
+            let consent = self.write.consent().to_owned();
+            self.log.append(&Record::UndoStarted { consent })?;
+            hit("undo/started")?;
+        }
+        let mut taken_back = 0;
+        for index in (0..self.log.story().course.standing).rev() {
+            self.tell(index, true);
+            let step = self.steps()[index].clone();
+            if let Standing::After = self.standing(&step)? {
+                hit("undo/step-ready")?;
+                self.carry(&step.to, &step.from)?;
+                hit("undo/step-synced")?;
+            } else {
+                // Moved, but perhaps not on the disk yet when it was cut off.
+                self.sync_both(&step.to, &step.from)?;
+            }
+            self.log.append(&Record::Undone { step: index })?;
+            hit("undo/step-recorded")?;
+            taken_back += 1;
+        }
+        self.give_times_back()?;
+        hit("undo/times")?;
+        if !self.log.story().course.reverted {
+            self.log.append(&Record::Reverted)?;
+        }
+        hit("undo/reverted")?;
+        Ok(taken_back)
+    }
+
+    /// Removes the transaction after [`Work::backward`].
+    pub(super) fn finish(self) -> Result<()> {
+        let root_mtime = self.log.story().intent.root_mtime;
+        clear::clear(self.write, self.place, Some(root_mtime))
+    }
+
+    fn steps(&self) -> &[Step] {
+        &self.log.story().intent.steps
+    }
+
+    fn tell(&mut self, index: usize, undo: bool) {
+        let steps = &self.log.story().intent.steps;
+        let progress = Progress {
+            index,
+            total: steps.len(),
+            action: &steps[index].action,
+            undo,
+        };
+        (self.observer)(&progress);
+    }
+
+    /// A step may be done whose record was cut off: looks, and records it. A
+    /// power cut loses one record at most; a bad sector may take more.
+    fn settle(&mut self) -> Result<()> {
+        while let Some(step) = self.next_step() {
+            match self.standing(&step)? {
+                Standing::After => self.record_done(&step)?,
+                Standing::Before => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The first step not recorded as done.
+    fn next_step(&self) -> Option<Step> {
+        let standing = self.log.story().course.standing;
+        self.steps().get(standing).cloned()
+    }
+
+    fn record_done(&mut self, step: &Step) -> Result<()> {
+        self.sync_both(&step.from, &step.to)?;
+        let index = self.log.story().course.standing;
+        self.log.append(&Record::Done { step: index })
+    }
+
+    /// How many steps stand on the disk: the last ones recorded as standing may
+    /// have been taken back already.
+    fn settled_back(&self) -> Result<usize> {
+        let course = self.log.story().course;
+        let mut standing = course.standing;
+        while let Some(step) = standing.checked_sub(1).and_then(|i| self.steps().get(i)) {
+            match self.standing(step)? {
+                Standing::After => break,
+                Standing::Before if course.undo_started => standing -= 1,
+                Standing::Before => bail!("{} is not there any more", encode(&step.to)),
+            }
+        }
+        Ok(standing)
+    }
+
+    fn standing(&self, step: &Step) -> Result<Standing> {
+        let before = self.look(&step.from)?;
+        let after = self.look(&step.to)?;
+        let is_it = |found: &Option<Object>| {
+            let found = found.as_ref();
+            found.is_some_and(|object| object.is_same(&step.object))
+        };
+        let (from, to) = (encode(&step.from), encode(&step.to));
+        match (is_it(&before), is_it(&after)) {
+            (true, false) if after.is_none() => Ok(Standing::Before),
+            (true, false) => bail!("{to} is taken by something else; {from} stays where it is"),
+            (false, true) if before.is_none() => Ok(Standing::After),
+            (false, true) => bail!("{from} is taken by something else; {to} stays where it is"),
+            (true, true) => bail!("{from} and {to} are the same file now"),
+            (false, false) => bail!("neither {from} nor {to} is what the journal noted"),
+        }
+    }
+
+    /// `None` also when the directory that would hold it is not there.
+    fn look(&self, path: &Path) -> Result<Option<Object>> {
+        match exact::look(self.write.root(), path) {
+            Ok(found) => Ok(found),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("looking at {}", encode(path))),
+        }
+    }
+
+    /// One move, on the disk when this returns.
+    fn carry(&self, from: &Path, to: &Path) -> Result<()> {
+        let context = || format!("moving {} to {}", encode(from), encode(to));
+        self.write.rename(from, to).with_context(context)?;
+        hit("step-moved")?;
+        self.sync_both(from, to)
+    }
+
+    /// The new name first: if only one gets to the disk, none is lost.
+    fn sync_both(&self, from: &Path, to: &Path) -> Result<()> {
+        for path in [to, from] {
+            let Some(parent) = path.parent() else {
+                continue;
+            };
+            let context = || format!("writing {} to the disk", encode(parent));
+            self.write.sync_dir(parent).with_context(context)?;
+        }
+        Ok(())
+    }
+
+    /// What is inside was noted before what holds it.
+    fn give_times_back(&self) -> Result<()> {
+        for Touched { path, ino, mtime } in &self.log.story().intent.touched {
+            let found = self.look(path)?;
+            // Replaced since by another directory: that one keeps its time.
+            if found.is_none_or(|dir| dir.ino != *ino) {
+                continue;
+            }
+            let context = || format!("giving {} its time back", encode(path));
+            self.write.set_mtime(path, *mtime).with_context(context)?;
+            hit("undo/time")?;
+            self.write.sync_dir(path).with_context(context)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}

@@ -1,0 +1,193 @@
+//! Stage 6, plan: repairs for findings, with what each would do.
+//!
+//! A repair is worked out from the facts alone. It is made of the journal's
+//! primitive actions, so whatever it does can be finished or taken back.
+
+use serde::Serialize;
+
+use crate::checks::by_id;
+use crate::facts::Facts;
+use crate::finding::{Finding, Severity};
+use crate::journal::Action;
+
+mod restore_merged_link;
+mod restore_system_directory;
+
+/// What can go wrong when a repair is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    /// Only moves that are taken back exactly.
+    Safe,
+    /// May need a second look.
+    Medium,
+    /// May make things worse.
+    Dangerous,
+}
+
+impl Risk {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Medium => "medium",
+            Self::Dangerous => "dangerous",
+        }
+    }
+}
+
+/// A finding, named without its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Key {
+    /// `stage/kebab-name`.
+    pub id: String,
+    /// The path or device that it is about.
+    pub subject: String,
+}
+
+impl Key {
+    /// The name of a finding.
+    pub fn of(finding: &Finding) -> Self {
+        Self {
+            id: finding.id.clone(),
+            subject: finding.subject.clone(),
+        }
+    }
+}
+
+/// A kind of repair: one file beside this one.
+#[derive(Debug)]
+struct Kind {
+    /// Its name, for people and scripts.
+    name: &'static str,
+    /// The findings that it removes, by id.
+    removes: &'static [&'static str],
+    /// Works out what to do about one finding; none when it cannot help here.
+    plan: fn(&Facts, &Finding) -> Option<Outline>,
+}
+
+/// What a kind of repair would do about one finding.
+#[derive(Debug)]
+struct Outline {
+    title: String,
+    risk: Risk,
+    actions: Vec<Action>,
+}
+
+/// Every kind of repair, in the order in which they are done.
+const REPAIRS: &[&Kind] = &[&restore_system_directory::KIND, &restore_merged_link::KIND];
+
+/// One repair, worked out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repair {
+    /// The kind of repair.
+    pub name: String,
+    /// What it does, in a sentence.
+    pub title: String,
+    /// The finding that it removes.
+    pub removes: Key,
+    /// Findings that should vanish with it, because they follow from it.
+    pub expected: Vec<Key>,
+    /// What can go wrong.
+    pub risk: Risk,
+    /// Minutes that it takes.
+    pub minutes: u32,
+    /// The changes, in order.
+    pub actions: Vec<Action>,
+}
+
+/// All repairs for a set of findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The repairs, in the order in which they are done.
+    pub repairs: Vec<Repair>,
+    /// Findings that stop the boot or lock everybody out, and that nothing in
+    /// the plan removes.
+    pub uncovered: Vec<Key>,
+}
+
+impl Plan {
+    /// Minutes for everything in it.
+    pub fn minutes(&self) -> u32 {
+        self.repairs.iter().map(|repair| repair.minutes).sum()
+    }
+
+    /// The highest risk in it.
+    pub fn risk(&self) -> Risk {
+        self.repairs
+            .iter()
+            .map(|repair| repair.risk)
+            .max()
+            .unwrap_or(Risk::Safe)
+    }
+
+    /// Only the repairs for findings with one of these ids.
+    #[must_use]
+    pub fn only(mut self, ids: &[String]) -> Self {
+        if !ids.is_empty() {
+            self.repairs
+                .retain(|repair| ids.contains(&repair.removes.id) || ids.contains(&repair.name));
+        }
+        self
+    }
+
+    /// Every change, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        self.repairs
+            .iter()
+            .flat_map(|repair| repair.actions.clone())
+            .collect()
+    }
+}
+
+/// Works out what can be done about `findings`.
+pub fn plan(facts: &Facts, findings: &[Finding]) -> Plan {
+    let mut plan = Plan::default();
+    for kind in REPAIRS {
+        let wanted = findings
+            .iter()
+            .filter(|finding| kind.removes.contains(&finding.id.as_str()));
+        for finding in wanted {
+            let Some(outline) = (kind.plan)(facts, finding) else {
+                continue;
+            };
+            plan.repairs.push(Repair {
+                name: kind.name.to_owned(),
+                title: outline.title,
+                removes: Key::of(finding),
+                expected: follows(findings, finding),
+                risk: outline.risk,
+                // Renames take no time to speak of; a minute is the operator's.
+                minutes: 1,
+                actions: outline.actions,
+            });
+        }
+    }
+    plan.uncovered = findings
+        .iter()
+        .filter(|finding| finding.severity >= Severity::Unreachable)
+        .map(Key::of)
+        .filter(|key| {
+            !plan
+                .repairs
+                .iter()
+                .any(|repair| repair.removes == *key || repair.expected.contains(key))
+        })
+        .collect();
+    plan
+}
+
+/// Findings whose evidence lies in the place that `cause` is about.
+fn follows(findings: &[Finding], cause: &Finding) -> Vec<Key> {
+    findings
+        .iter()
+        .filter(|finding| finding.id != cause.id && by_id(&finding.id).is_some())
+        .filter(|finding| {
+            finding
+                .evidence
+                .iter()
+                .any(|evidence| std::path::Path::new(&evidence.source).starts_with(&cause.subject))
+        })
+        .map(Key::of)
+        .collect()
+}

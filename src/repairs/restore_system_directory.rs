@@ -1,0 +1,87 @@
+//! Puts a renamed system directory back, and carries home what landed in the
+//! wrong place meanwhile.
+
+use std::path::Path;
+
+use super::{Kind, Outline, Risk};
+use crate::facts::Facts;
+use crate::facts::layout::{AtHome, Expected, Seen, Stray, Suspect, aside};
+use crate::finding::Finding;
+use crate::journal::Action;
+
+pub(super) const KIND: Kind = Kind {
+    name: "restore-system-directory",
+    removes: &["root/system-directory-replaced"],
+    plan,
+};
+
+fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
+    let suspect = facts
+        .tree
+        .as_ref()?
+        .layout
+        .suspects
+        .iter()
+        .find(|s| s.path == finding.subject && s.expected == Expected::Directory)?;
+    let sibling = chosen(suspect)?;
+    let path = &suspect.path;
+    let mut actions = Vec::new();
+    match suspect.seen {
+        Seen::Missing => {}
+        Seen::Link { .. } => actions.push(Action::Quarantine { path: path.into() }),
+        Seen::Directory => actions.push(Action::Rename {
+            from: path.into(),
+            to: aside(Path::new(path)),
+        }),
+        Seen::Other => actions.push(Action::Quarantine { path: path.into() }),
+    }
+    actions.push(Action::Rename {
+        from: sibling.into(),
+        to: path.into(),
+    });
+    actions.extend(suspect.strays.iter().flat_map(carry_home));
+    actions.extend(
+        suspect
+            .emptied
+            .iter()
+            .map(|path| Action::RemoveEmptyDirectory { path: path.into() }),
+    );
+    Some(Outline {
+        title: match suspect.strays.len() {
+            0 => format!("rename {sibling} back to {path}"),
+            count => format!("rename {sibling} back to {path}, carry {count} files home"),
+        },
+        risk: Risk::Safe,
+        actions,
+    })
+}
+
+/// The one directory that holds the content; none when that is a guess.
+fn chosen(suspect: &Suspect) -> Option<&str> {
+    let first = suspect.siblings.first()?;
+    let clear = suspect
+        .siblings
+        .get(1)
+        .is_none_or(|second| second.holds * 2 < first.holds);
+    (clear && first.same_filesystem).then_some(first.path.as_str())
+}
+
+/// What brings one stray home; a conflict is kept beside, never lost.
+pub(super) fn carry_home(stray: &Stray) -> Vec<Action> {
+    let move_to = |from: &str, to: String| Action::Rename {
+        from: from.into(),
+        to: to.into(),
+    };
+    let home = &stray.home;
+    match stray.at_home {
+        AtHome::Nothing => vec![move_to(&stray.path, home.clone())],
+        AtHome::Same => vec![Action::Quarantine {
+            path: (&stray.path).into(),
+        }],
+        AtHome::OlderThanStray => vec![
+            move_to(home, format!("{home}.lifeboot-old")),
+            move_to(&stray.path, home.clone()),
+        ],
+        AtHome::Different => vec![move_to(&stray.path, format!("{home}.lifeboot-new"))],
+    }
+}

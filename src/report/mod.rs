@@ -1,0 +1,65 @@
+//! Stage 9, report: everything in one structure, and its forms.
+
+use serde::Serialize;
+
+use crate::facts::Facts;
+use crate::finding::Findings;
+use crate::journal::Transaction;
+use crate::repairs::Plan;
+use crate::survey::WriteProof;
+use crate::verdict::Verdict;
+
+mod survey_text;
+mod text;
+mod wrap;
+
+pub use survey_text::survey as survey_text;
+pub use text::{plan_text, text};
+pub use wrap::{Page, clean};
+
+/// The form of the report; raised when a field changes its meaning.
+pub const VERSION: u32 = 1;
+
+/// Everything that is reported about a patient.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub report_version: u32,
+    /// The version of the program.
+    pub lifeboot: &'static str,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The faults, worst first.
+    pub findings: Vec<crate::finding::Finding>,
+    /// What can be done.
+    pub plan: Plan,
+    /// The patient.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// What the kernel counted as written to each disk meanwhile.
+    pub writes: Vec<WriteProof>,
+    /// Earlier repairs whose journal is on the patient.
+    pub transactions: Vec<Transaction>,
+}
+
+impl Report {
+    /// Puts everything together.
+    pub fn new(
+        facts: Facts,
+        findings: Findings,
+        plan: Plan,
+        verdict: Verdict,
+        transactions: Vec<Transaction>,
+    ) -> Self {
+        Self {
+            report_version: VERSION,
+            lifeboot: env!("CARGO_PKG_VERSION"),
+            verdict,
+            findings: findings.found,
+            plan,
+            facts,
+            writes: Vec::new(),
+            transactions,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The report for people: the answer in the first five lines.
+
+use super::{Page, Report};
+use crate::facts::Facts;
+use crate::finding::{Evidence, Finding};
+use crate::repairs::{Plan, Repair};
+use crate::survey::WriteProof;
+use crate::sysroot::{Origin, Search};
+use crate::verdict::{Kind, Verdict};
+
+/// Evidence lines shown of each finding.
+const EVIDENCE: usize = 8;
+
+/// The whole report.
+pub fn text(report: &Report) -> String {
+    let mut page = Page::default();
+    verdict(&mut page, report);
+    if !report.findings.is_empty() {
+        page.heading("FINDINGS");
+        for found in &report.findings {
+            finding(&mut page, found);
+        }
+    }
+    if !report.plan.repairs.is_empty() {
+        page.heading("PLAN");
+        plan(&mut page, &report.plan);
+    }
+    if !report.verdict.unknown.is_empty() {
+        page.heading("NOT KNOWN");
+        for unknown in &report.verdict.unknown {
+            let line = format!("{}: {}", unknown.what, unknown.why);
+            page.item(&format!("  {:<10}  ", unknown.stage.word()), 14, &line);
+        }
+    }
+    journal(&mut page, report);
+    writes(&mut page, &report.writes);
+    page.finish()
+}
+
+fn verdict(page: &mut Page, report: &Report) {
+    let verdict = &report.verdict;
+    let word = verdict.kind.word().to_uppercase();
+    page.line(&format!("{word}: {}", verdict.headline));
+    page.item("  ", 2, &next(verdict, report));
+    page.item("  ", 2, &format!("System: {}.", system(&report.facts)));
+    if !verdict.survival.is_empty() {
+        let each: Vec<_> = verdict
+            .survival
+            .iter()
+            .map(|s| {
+                let answer = match s.boots {
+                    Some(true) => "yes",
+                    Some(false) => "no",
+                    None => "not known",
+                };
+                format!("with {} alone: {answer} ({})", s.disk, s.why)
+            })
+            .collect();
+        page.item("  ", 2, &format!("Boots {}.", each.join("; ")));
+    }
+}
+
+/// The next command to type.
+fn next(verdict: &Verdict, report: &Report) -> String {
+    let repairs = report.plan.repairs.len();
+    let plan = match (verdict.minutes, verdict.risk) {
+        (Some(minutes), Some(risk)) => format!(
+            "{repairs} repair{}, about {minutes} min, {}, can be undone. ",
+            if repairs == 1 { "" } else { "s" },
+            risk.word()
+        ),
+        _ => String::new(),
+    };
+    match verdict.kind {
+        Kind::Boots => "Next: reboot.".into(),
+        Kind::HardwareFirst => "Next: copy the data away (ddrescue), repair nothing.".into(),
+        _ if repairs > 0 => format!("{plan}Next: lifeboot repair"),
+        _ => match report.findings.first() {
+            Some(first) => format!("Next: lifeboot explain {}", first.id),
+            None => "Next: see NOT KNOWN below.".into(),
+        },
+    }
+}
+
+fn system(facts: &Facts) -> String {
+    let Search::Found(info) = &facts.search else {
+        return "none chosen".into();
+    };
+    let name = facts
+        .tree
+        .as_ref()
+        .and_then(|tree| tree.os.name.clone())
+        .unwrap_or_else(|| "no name".into());
+    let host = facts
+        .tree
+        .as_ref()
+        .and_then(|tree| tree.os.hostname.clone());
+    let on = match info.origin {
+        Origin::Disks => info
+            .parts
+            .first()
+            .map(|part| format!("{} ({})", part.device, part.fstype))
+            .unwrap_or_default(),
+        _ => info.path.display().to_string(),
+    };
+    match host {
+        Some(host) if !host.is_empty() => format!("{name}, host {host}, on {on}"),
+        _ => format!("{name}, on {on}"),
+    }
+}
+
+fn finding(page: &mut Page, finding: &Finding) {
+    page.item(
+        "",
+        2,
+        &format!("{}  {}", finding.severity.word(), finding.id),
+    );
+    page.item("  ", 2, &format!("{}.", upper_first(&finding.title)));
+    for evidence in finding.evidence.iter().take(EVIDENCE) {
+        page.item("    ", 6, &evidence_line(evidence));
+    }
+    if let Some(more) = finding.evidence.len().checked_sub(EVIDENCE)
+        && more > 0
+    {
+        page.item(
+            "    ",
+            6,
+            &format!("... and {more} more (--json shows all)"),
+        );
+    }
+    if let Some(cause) = &finding.cause {
+        page.item("    ", 6, &format!("Cause: {cause}"));
+    }
+    if let Some(advice) = &finding.by_hand {
+        page.item("    ", 6, &format!("By hand: {advice}"));
+    }
+}
+
+fn evidence_line(evidence: &Evidence) -> String {
+    match &evidence.expected {
+        Some(expected) => format!(
+            "{}: {} (expected {expected})",
+            evidence.source, evidence.seen
+        ),
+        None => format!("{}: {}", evidence.source, evidence.seen),
+    }
+}
+
+/// The plan alone.
+pub fn plan_text(plan_: &Plan) -> String {
+    let mut page = Page::default();
+    plan(&mut page, plan_);
+    page.finish()
+}
+
+fn plan(page: &mut Page, plan: &Plan) {
+    for (index, repair) in plan.repairs.iter().enumerate() {
+        let first = format!("{}. {}", index + 1, upper_first(&repair.title));
+        page.item("  ", 5, &format!("{first}."));
+        let line = format!(
+            "removes {}; {}, about {} min, undo: lifeboot undo",
+            repair.removes.id,
+            repair.risk.word(),
+            repair.minutes
+        );
+        page.item("     ", 5, &line);
+        steps(page, repair);
+        if !repair.expected.is_empty() {
+            let ids: Vec<_> = repair.expected.iter().map(|key| key.id.as_str()).collect();
+            page.item(
+                "     ",
+                5,
+                &format!("should vanish with it: {}", ids.join(", ")),
+            );
+        }
+    }
+    for key in &plan.uncovered {
+        let line = format!("no repair here for {} ({})", key.id, key.subject);
+        page.item("  - ", 4, &line);
+    }
+}
+
+/// Long lists of the same kind of move are shortened.
+fn steps(page: &mut Page, repair: &Repair) {
+    const SHOWN: usize = 6;
+    for action in repair.actions.iter().take(SHOWN) {
+        page.item("       ", 9, &action.to_string());
+    }
+    if let Some(more) = repair.actions.len().checked_sub(SHOWN)
+        && more > 0
+    {
+        page.item("       ", 9, &format!("... and {more} more steps"));
+    }
+}
+
+fn journal(page: &mut Page, report: &Report) {
+    if report.transactions.is_empty() {
+        return;
+    }
+    page.heading("EARLIER REPAIRS");
+    for transaction in &report.transactions {
+        let what = transaction
+            .header
+            .as_ref()
+            .map(|header| header.what.join("; "))
+            .unwrap_or_default();
+        page.item("  ", 4, &format!("{}  {what}", transaction.id));
+    }
+    page.item("  ", 2, "Take the newest back: lifeboot undo");
+}
+
+fn writes(page: &mut Page, writes: &[WriteProof]) {
+    if writes.is_empty() {
+        return;
+    }
+    page.heading("WRITTEN MEANWHILE (the kernel's counters)");
+    for proof in writes {
+        let sectors = proof.after.sectors.saturating_sub(proof.before.sectors);
+        let line = format!(
+            "{}: {sectors} sectors (before {}, after {})",
+            proof.disk, proof.before.sectors, proof.after.sectors
+        );
+        page.item("  ", 4, &line);
+    }
+}
+
+fn upper_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}

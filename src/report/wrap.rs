@@ -1,0 +1,75 @@
+//! Lines of 80 columns, safe for a serial console.
+
+use textwrap::{Options, WordSplitter, WrapAlgorithm};
+
+/// Columns of a serial console.
+const COLUMNS: usize = 80;
+
+/// Text from the patient with everything taken out that a terminal obeys.
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+/// A page of text being written.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+}
+
+impl Page {
+    /// Adds a paragraph, its first line after `first`, the others indented by
+    /// `rest` columns.
+    pub fn item(&mut self, first: &str, rest: usize, text: &str) {
+        let indent = " ".repeat(rest);
+        let options = Options::new(COLUMNS)
+            .initial_indent(first)
+            .subsequent_indent(&indent)
+            .word_splitter(WordSplitter::NoHyphenation)
+            .wrap_algorithm(WrapAlgorithm::FirstFit);
+        for line in textwrap::wrap(&clean(text), options) {
+            self.text.push_str(line.trim_end());
+            self.text.push('\n');
+        }
+    }
+
+    /// Adds a line as it is.
+    pub fn line(&mut self, text: &str) {
+        self.item("", 2, text);
+    }
+
+    /// Adds a heading after an empty line.
+    pub fn heading(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.line(text);
+    }
+
+    /// The page.
+    pub fn finish(self) -> String {
+        self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_wider_than_a_console_and_none_is_lost() {
+        let mut page = Page::default();
+        let long = "word ".repeat(100) + &"x".repeat(200);
+        page.item("  - ", 4, &long);
+        let text = page.finish();
+        assert!(text.lines().all(|line| line.len() <= COLUMNS));
+        assert_eq!(text.matches("word").count(), 100);
+        assert_eq!(text.matches('x').count(), 200);
+    }
+
+    #[test]
+    fn escape_sequences_of_the_patient_are_harmless() {
+        assert_eq!(clean("a\x1b[2Jb\r\n"), "a?[2Jb??");
+    }
+}

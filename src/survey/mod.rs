@@ -1,0 +1,225 @@
+//! Stage 1, survey: which disks there are and what lies on them, only read.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys::node;
+
+mod counters;
+mod disks;
+pub mod signature;
+pub mod superblock;
+mod table;
+
+pub use counters::{Counters, WriteProof};
+pub use disks::{survey, survey_of};
+pub use signature::Signature;
+pub use superblock::Superblock;
+
+/// A stretch of a device or file that can be read, shown through a loop device
+/// or mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Source {
+    /// Device node or image file.
+    pub path: PathBuf,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+impl Source {
+    /// Opens it for reading.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// Reads `length` bytes at `at`, counted from where the source begins;
+    /// fewer only at its end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_at(&self, file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
+        let left = self.bytes.saturating_sub(at);
+        let length = usize::try_from(left).map_or(length, |left| left.min(length));
+        let mut bytes = vec![0; length];
+        let mut done = 0;
+        while done < length {
+            match file.read_at(&mut bytes[done..], self.offset + at + done as u64) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        bytes.truncate(done);
+        Ok(bytes)
+    }
+
+    /// The part of it from `offset` on, at most `bytes` long.
+    #[must_use]
+    pub fn part(&self, offset: u64, bytes: u64) -> Self {
+        Self {
+            path: self.path.clone(),
+            offset: self.offset + offset,
+            bytes: bytes.min(self.bytes.saturating_sub(offset)),
+        }
+    }
+
+    /// How the operator would name it.
+    pub fn name(&self) -> String {
+        if self.offset == 0 {
+            self.path.display().to_string()
+        } else {
+            format!("{} at byte {}", self.path.display(), self.offset)
+        }
+    }
+}
+
+/// What was recognised on a disk or partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Content {
+    /// Nothing known.
+    Unknown,
+    /// A filesystem, swap, or a container such as LUKS or LVM.
+    Signature(Signature),
+    /// A member of a software RAID array that can be opened.
+    RaidMember(Box<Superblock>),
+    /// A member that cannot be opened: damaged, or of a kind not supported.
+    RaidUnusable {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It could not be read.
+    Unreadable {
+        /// The kernel's answer.
+        why: String,
+        /// True when the device itself failed, and not a permission.
+        failing: bool,
+    },
+}
+
+impl Content {
+    /// What `error` says about the device.
+    fn unreadable(error: &io::Error) -> Self {
+        Self::Unreadable {
+            why: error.to_string(),
+            failing: error.kind() != io::ErrorKind::PermissionDenied,
+        }
+    }
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    /// Its number in the table.
+    pub number: u32,
+    /// `/dev/nvme0n1p2`, or file and number for an image.
+    pub name: String,
+    /// Where to read it.
+    pub source: Source,
+    /// What the table says it is for: `bios-boot`, `esp`, `linux-raid`, ...
+    pub purpose: String,
+    /// PARTUUID.
+    pub uuid: Option<String>,
+    /// PARTLABEL.
+    pub label: Option<String>,
+    /// What lies on it.
+    pub content: Content,
+    /// True when it begins with nothing but zeros (4 KiB).
+    pub blank: bool,
+}
+
+/// One disk or disk image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// `nvme0n1`, or the file name of an image.
+    pub name: String,
+    /// Where to read it.
+    pub source: Source,
+    /// Logical sector size in bytes.
+    pub sector_bytes: u32,
+    /// Vendor's name for it.
+    pub model: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// `gpt`, `mbr` or none.
+    pub table: Option<String>,
+    /// Problems with the partition table, in words.
+    pub table_problem: Option<String>,
+    /// True when the boot code in the first sector is GRUB's.
+    pub grub_boot_code: bool,
+    /// Its partitions, in order.
+    pub partitions: Vec<Partition>,
+    /// What lies on it where it has no table.
+    pub content: Content,
+}
+
+/// Everything the survey saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// The disks, by name.
+    pub disks: Vec<Disk>,
+}
+
+/// A place where a filesystem or array member may lie.
+#[derive(Debug, Clone, Copy)]
+pub struct Volume<'a> {
+    /// Operator's name of it.
+    pub name: &'a str,
+    /// The disk it lies on.
+    pub disk: &'a Disk,
+    /// The partition, unless it is the whole disk.
+    pub partition: Option<&'a Partition>,
+    /// Where to read it.
+    pub source: &'a Source,
+    /// What lies on it.
+    pub content: &'a Content,
+}
+
+impl Survey {
+    /// Every partition, and every disk without a table.
+    pub fn volumes(&self) -> impl Iterator<Item = Volume<'_>> {
+        self.disks.iter().flat_map(|disk| {
+            let whole = (disk.partitions.is_empty()).then_some(Volume {
+                name: &disk.name,
+                disk,
+                partition: None,
+                source: &disk.source,
+                content: &disk.content,
+            });
+            let parts = disk.partitions.iter().map(move |partition| Volume {
+                name: &partition.name,
+                disk,
+                partition: Some(partition),
+                source: &partition.source,
+                content: &partition.content,
+            });
+            whole.into_iter().chain(parts)
+        })
+    }
+}
+
+/// A whole file or device as a source.
+///
+/// # Errors
+/// The kernel's, naming the path.
+pub(crate) fn whole(path: &Path) -> io::Result<(File, Source)> {
+    let context = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    let file = File::open(path).map_err(context)?;
+    let bytes = node::device_bytes(&file).map_err(context)?;
+    let source = Source {
+        path: path.to_owned(),
+        offset: 0,
+        bytes,
+    };
+    Ok((file, source))
+}

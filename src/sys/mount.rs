@@ -1,0 +1,145 @@
+//! Mounts: in a namespace of our own, without a journal replay when looking.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags};
+use nix::sched::CloneFlags;
+use sys_mount::{Mount, MountFlags};
+
+use super::consent::WriteToken;
+use super::retry;
+
+/// Moves this process into a mount namespace of its own, so that no mount
+/// outlives it, however it ends. Before any thread is started.
+///
+/// # Errors
+/// The kernel's; not being root.
+pub fn private_namespace() -> io::Result<()> {
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS)?;
+    nix::mount::mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )?;
+    Ok(())
+}
+
+/// A mount of ours, taken away when dropped.
+#[derive(Debug)]
+pub struct Mounted {
+    point: PathBuf,
+    done: bool,
+}
+
+/// Mount options that keep the kernel from replaying a journal, by filesystem.
+///
+/// `ro` alone writes: ext4, xfs and btrfs replay their journals first.
+pub fn look_options(filesystem: &str) -> Option<&'static str> {
+    match filesystem {
+        "ext2" | "vfat" | "squashfs" | "iso9660" => Some(""),
+        "ext3" | "ext4" => Some("noload"),
+        "xfs" => Some("norecovery,nouuid"),
+        "btrfs" => Some("rescue=nologreplay"),
+        _ => None,
+    }
+}
+
+impl Mounted {
+    /// Mounts `device` at `point` for looking: read-only, no journal replay,
+    /// no program, device or set-user-id bit honoured.
+    ///
+    /// # Errors
+    /// The kernel's; `Unsupported` for a filesystem whose read-only mount may
+    /// write.
+    pub fn look(device: &Path, filesystem: &str, point: &Path) -> io::Result<Self> {
+        let options = look_options(filesystem).ok_or_else(|| {
+            let what = format!("lifeboot does not know how to mount {filesystem} without a write");
+            io::Error::new(io::ErrorKind::Unsupported, what)
+        })?;
+        let flags = MountFlags::RDONLY
+            | MountFlags::NOSUID
+            | MountFlags::NODEV
+            | MountFlags::NOEXEC
+            | MountFlags::NOATIME;
+        // ext2 and ext3 are both read by the ext4 driver.
+        let driver = match filesystem {
+            "ext2" | "ext3" => "ext4",
+            other => other,
+        };
+        Self::mount(device, driver, point, flags, options)
+    }
+
+    /// Mounts `device` at `point` for a repair; the journal is replayed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn for_writing(
+        device: &Path,
+        filesystem: &str,
+        point: &Path,
+        _consent: &WriteToken,
+    ) -> io::Result<Self> {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+        Self::mount(device, filesystem, point, flags, "")
+    }
+
+    fn mount(
+        device: &Path,
+        filesystem: &str,
+        point: &Path,
+        flags: MountFlags,
+        options: &str,
+    ) -> io::Result<Self> {
+        let mut builder = Mount::builder().fstype(filesystem).flags(flags);
+        if !options.is_empty() {
+            builder = builder.data(options);
+        }
+        builder.mount(device, point)?;
+        Ok(Self {
+            point: point.to_owned(),
+            done: false,
+        })
+    }
+
+    /// Where it is mounted.
+    pub fn point(&self) -> &Path {
+        &self.point
+    }
+
+    /// Takes the mount away, waiting for the last reader.
+    ///
+    /// # Errors
+    /// The kernel's; `ResourceBusy` when somebody keeps a file open in it.
+    pub fn unmount(mut self) -> io::Result<()> {
+        self.done = true;
+        take_away(&self.point)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if !self.done {
+            // Never lazily: written data has to reach the disk before the
+            // array below is stopped. A failure leaves it to the namespace.
+            let _ = take_away(&self.point);
+        }
+    }
+}
+
+fn take_away(point: &Path) -> io::Result<()> {
+    retry::while_busy(|| {
+        nix::mount::umount2(point, MntFlags::UMOUNT_NOFOLLOW)
+            .map_err(io::Error::from)
+            .map_err(|e| io::Error::new(e.kind(), format!("unmounting {}: {e}", point.display())))
+    })
+}
+
+/// The path by which an open directory can be named in a mount call, so that
+/// no symbolic link on the way can be swapped in.
+pub fn path_of(directory: BorrowedFd<'_>) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+}

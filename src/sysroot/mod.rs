@@ -1,0 +1,111 @@
+//! Stage 3, sysroot: the patient's root tree, opened without writing.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys::root_dir::RootDir;
+
+mod candidates;
+pub mod directory;
+pub mod filesystems;
+pub mod fstab;
+mod in_use;
+mod open;
+
+pub use candidates::Candidate;
+pub use filesystems::Filesystem;
+pub use open::{Choice, Opener, Purpose};
+
+/// Where a part of the tree comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountedPart {
+    /// Where in the patient: `/`, `/boot`, ...
+    pub target: PathBuf,
+    /// The filesystem's name.
+    pub device: String,
+    /// Its type.
+    pub fstype: String,
+    /// UUID of the array that it lies on, where it does.
+    pub array: Option<String>,
+}
+
+/// A part that the patient's fstab wants and that could not be mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingPart {
+    /// Where in the patient.
+    pub target: PathBuf,
+    /// The device that fstab names.
+    pub spec: String,
+    /// Why it could not be mounted.
+    pub why: String,
+}
+
+/// How the root was come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Found on the patient's disks and mounted by Lifeboot.
+    Disks,
+    /// On the patient's disks, but mounted by somebody else before.
+    AlreadyMounted,
+    /// A directory named by the operator that lies on disks of this machine.
+    DirectoryOnDisks,
+    /// A directory named by the operator; its disks are not known.
+    Directory,
+}
+
+/// What is known about the tree that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SysrootInfo {
+    /// How it was come by.
+    pub origin: Origin,
+    /// Where it is reachable in the rescue system now.
+    pub path: PathBuf,
+    /// What is mounted where, root first.
+    pub parts: Vec<MountedPart>,
+    /// What could not be mounted.
+    pub missing: Vec<MissingPart>,
+    /// The disks that it lies on, where known.
+    pub disks: Vec<String>,
+    /// True when somebody else has it mounted for writing.
+    pub mounted_for_writing: bool,
+}
+
+/// What the search for a root came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Search {
+    /// One root, opened.
+    Found(SysrootInfo),
+    /// No filesystem holds a system.
+    None {
+        /// What was looked at, and why each was not it.
+        looked_at: Vec<Rejected>,
+    },
+    /// Several do, and the operator has to choose.
+    Several {
+        /// The roots found.
+        candidates: Vec<Candidate>,
+    },
+}
+
+/// A volume that is not the root, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The volume.
+    pub name: String,
+    /// Why it is not, or could not be looked at.
+    pub why: String,
+    /// True when it could hold a root but could not be looked at.
+    pub unknown: bool,
+}
+
+/// The open tree.
+#[derive(Debug)]
+pub struct Sysroot {
+    /// Through which everything is read.
+    pub root: RootDir,
+    /// What it is.
+    pub info: SysrootInfo,
+}

@@ -1,0 +1,227 @@
+//! Stage 7, verdict: the answer to the operator's question.
+
+use serde::Serialize;
+
+use crate::assembly::State;
+use crate::facts::Facts;
+use crate::finding::{Finding, Findings, Severity, Stage, Unknown};
+use crate::outcome::Outcome;
+use crate::repairs::{Plan, Risk};
+use crate::survey::{Content, Disk};
+use crate::sysroot::Search;
+
+/// The answer in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It boots and can be reached.
+    Boots,
+    /// It does not, and the plan should change that.
+    Repairable,
+    /// No plan leads to a system that checks clean.
+    Reformat,
+    /// Save the data before anything else.
+    HardwareFirst,
+    /// Something that decides could not be examined or cannot be repaired here.
+    Undetermined,
+}
+
+impl Kind {
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Boots => "boots",
+            Self::Repairable => "repairable",
+            Self::Reformat => "reformat",
+            Self::HardwareFirst => "hardware-first",
+            Self::Undetermined => "undetermined",
+        }
+    }
+
+    /// The exit code that goes with it.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Boots => Outcome::Boots,
+            Self::Repairable => Outcome::Repairable,
+            Self::Reformat => Outcome::Reformat,
+            Self::HardwareFirst => Outcome::HardwareFirst,
+            Self::Undetermined => Outcome::Undetermined,
+        }
+    }
+}
+
+/// Whether the machine comes up with one disk alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Survival {
+    /// The disk that is left.
+    pub disk: String,
+    /// Whether it boots; none when that is not known.
+    pub boots: Option<bool>,
+    /// Why.
+    pub why: String,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// In one word.
+    pub kind: Kind,
+    /// In one sentence.
+    pub headline: String,
+    /// The first link of the boot chain that is broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_broken: Option<Stage>,
+    /// What could not be examined.
+    pub unknown: Vec<Unknown>,
+    /// Minutes that the plan takes; none without a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
+    /// The plan's risk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+    /// With each disk alone.
+    pub survival: Vec<Survival>,
+}
+
+/// Weighs everything.
+pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
+    let stops: Vec<&Finding> = findings
+        .found
+        .iter()
+        .filter(|finding| finding.severity >= Severity::Unreachable)
+        .collect();
+    let mut first: Vec<&&Finding> = stops.iter().collect();
+    first.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.stage));
+    let first = first.first().map(|finding| **finding);
+    let mut unknown = findings.unknown.clone();
+    let seen_all = facts.has_disks();
+    if !seen_all {
+        unknown.push(Unknown {
+            stage: Stage::Firmware,
+            what: "disks, arrays and boot loader".into(),
+            why: "only a directory was given; run without --root on the machine".into(),
+        });
+    }
+    let kind = kind(facts, findings, plan, &stops, seen_all);
+    let planned = !plan.repairs.is_empty();
+    Verdict {
+        kind,
+        headline: headline(kind, first, findings, plan, seen_all),
+        first_broken: first.map(|finding| finding.stage),
+        unknown,
+        minutes: planned.then(|| plan.minutes()),
+        risk: planned.then(|| plan.risk()),
+        survival: survival(facts, kind, findings),
+    }
+}
+
+fn kind(
+    facts: &Facts,
+    findings: &Findings,
+    plan: &Plan,
+    stops: &[&Finding],
+    seen_all: bool,
+) -> Kind {
+    let failing = facts
+        .survey
+        .volumes()
+        .any(|volume| matches!(volume.content, Content::Unreadable { failing: true, .. }));
+    if failing {
+        Kind::HardwareFirst
+    } else if !findings.unknown.is_empty() || !plan.uncovered.is_empty() {
+        Kind::Undetermined
+    } else if !stops.is_empty() {
+        Kind::Repairable
+    } else if seen_all {
+        Kind::Boots
+    } else {
+        Kind::Undetermined
+    }
+}
+
+fn headline(
+    kind: Kind,
+    first: Option<&Finding>,
+    findings: &Findings,
+    plan: &Plan,
+    seen_all: bool,
+) -> String {
+    let stop = first.map(|finding| finding.title.clone());
+    match (kind, stop) {
+        (Kind::Boots, _) => "nothing was found that stops this system from booting".into(),
+        (Kind::HardwareFirst, _) => "a disk does not read: save the data before anything".into(),
+        (Kind::Repairable, Some(stop)) => format!("it does not boot: {stop}"),
+        (_, Some(stop)) if plan.uncovered.is_empty() => {
+            format!("it does not boot: {stop}; that can be repaired, the rest is unknown")
+        }
+        (_, Some(stop)) => format!("it does not boot, and not all can be repaired here: {stop}"),
+        (_, None) => match findings.unknown.first() {
+            Some(unknown) => format!("cannot tell: {} ({})", unknown.what, unknown.why),
+            None if !seen_all => {
+                "nothing in this tree stops it from booting; the disks were not given".into()
+            }
+            None => "cannot tell".into(),
+        },
+    }
+}
+
+/// With each disk of the root's mirror alone.
+fn survival(facts: &Facts, kind: Kind, findings: &Findings) -> Vec<Survival> {
+    let Search::Found(info) = &facts.search else {
+        return Vec::new();
+    };
+    let mut names = info.disks.clone();
+    names.sort();
+    names.dedup();
+    if names.len() < 2 {
+        return Vec::new();
+    }
+    let disks = facts
+        .survey
+        .disks
+        .iter()
+        .filter(|d| names.contains(&d.name));
+    disks
+        .map(|disk| {
+            let (boots, why) = alone(facts, disk, kind, findings);
+            Survival {
+                disk: disk.name.clone(),
+                boots,
+                why,
+            }
+        })
+        .collect()
+}
+
+fn alone(facts: &Facts, disk: &Disk, kind: Kind, findings: &Findings) -> (Option<bool>, String) {
+    let stale = facts.assembly.arrays.iter().find_map(|array| {
+        let fresh = array
+            .legs
+            .iter()
+            .any(|leg| leg.disk == disk.name && leg.is_fresh());
+        (array.opened.is_some() && !fresh).then_some(&array.name)
+    });
+    if let Some(array) = stale {
+        return (Some(false), format!("it has no current data of {array}"));
+    }
+    let no_loader = findings
+        .found
+        .iter()
+        .any(|f| f.id == "bootloader/grub-missing-on-disk" && f.subject == disk.name);
+    if no_loader {
+        return (Some(false), "it has no boot loader".into());
+    }
+    let degraded = facts
+        .assembly
+        .arrays
+        .iter()
+        .any(|array| array.state == State::Diverged);
+    match kind {
+        Kind::Boots if !degraded => (Some(true), "it has current data and a boot loader".into()),
+        Kind::Repairable => (
+            None,
+            "after the repair; it has data and a boot loader".into(),
+        ),
+        _ => (None, "unknown while the whole is".into()),
+    }
+}
