@@ -39,14 +39,11 @@ const WANTED: [&str; 26] = [
     "nls_utf8",
 ];
 
-/// The lists beside the modules, from which a loader finds its way.
-const LISTS: [&str; 6] = [
-    "modules.dep",
-    "modules.alias",
-    "modules.softdep",
+/// What depmod wants beside the modules.
+const LISTS: [&str; 3] = [
     "modules.builtin",
-    "modules.order",
     "modules.builtin.modinfo",
+    "modules.order",
 ];
 
 /// The modules of one kernel release inside a tree.
@@ -105,7 +102,7 @@ impl Modules {
     }
 
     /// The files to put into an image, relative to the modules' folder:
-    /// wanted modules, all that these need, and the lists.
+    /// wanted modules, all that these need, and what depmod wants.
     pub fn selection(&self) -> Result<BTreeSet<String>> {
         for name in REQUIRED {
             if !self.files.contains_key(name) && !self.builtin.contains(name) {
@@ -142,9 +139,16 @@ impl Modules {
         Ok(chosen)
     }
 
-    /// The folder the selection is relative to.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Copies the files of a selection into the folder `to`.
+    pub fn copy_to(&self, selection: &BTreeSet<String>, to: &Path) -> Result<()> {
+        for file in selection {
+            let target = to.join(file);
+            let parent = target.parent().unwrap_or(to);
+            fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+            fs::copy(self.folder.join(file), &target)
+                .with_context(|| format!("copying {}", target.display()))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,17 +1,18 @@
 //! The rescue image: a Debian kernel, its modules, and `lifeboot` as `/init`.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use walkdir::WalkDir;
 
 use super::base::{self, Kernel};
 use super::cpio::Archive;
 use super::legs::Legs;
 use super::modules::Modules;
+use super::mounts::Overlay;
 use super::qemu::{Direct, Machine};
 use super::suite::Suite;
 use super::{cache, run};
@@ -162,10 +163,20 @@ fn packed_modules(suite: Suite, root: &Path, kernel: &Kernel) -> Result<PathBuf>
     let mut inputs = vec![kernel.release.as_str()];
     inputs.extend(&list);
     let entry = cache::entry(&format!("modules-{suite}"), &inputs, |dir| {
+        // The server's own depmod: it knows how its modules are compressed.
+        let overlay = Overlay::over(root, &dir.join("overlay"))?;
+        let stage = overlay.path().join("stage");
+        modules.copy_to(&selection, &stage.join("lib/modules").join(&kernel.release))?;
+        run::output(
+            "listing the chosen modules",
+            Command::new("chroot")
+                .arg(overlay.path())
+                .args(["depmod", "-b", "/stage", &kernel.release])
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        )?;
         let path = dir.join("modules.cpio");
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-        pack(&modules, &kernel.release, &list, file)
-            .with_context(|| format!("writing {}", path.display()))?;
+        pack(&stage, file).with_context(|| format!("writing {}", path.display()))?;
         run::output(
             "compressing the modules",
             Command::new("zstd").args(["-q", "-10", "--rm"]).arg(&path),
@@ -175,22 +186,17 @@ fn packed_modules(suite: Suite, root: &Path, kernel: &Kernel) -> Result<PathBuf>
     Ok(entry.join("modules.cpio.zst"))
 }
 
-fn pack(modules: &Modules, release: &str, files: &[&str], out: File) -> Result<()> {
-    let top = format!("lib/modules/{release}");
-    let mut folders: BTreeSet<String> = ["lib".into(), "lib/modules".into()].into();
-    for file in files {
-        let path = format!("{top}/{file}");
-        let slashes = path.match_indices('/').map(|(at, _)| at);
-        folders.extend(slashes.map(|at| path[..at].to_owned()));
-    }
+fn pack(stage: &Path, out: File) -> Result<()> {
     let mut archive = Archive::new(std::io::BufWriter::new(out));
-    for folder in &folders {
-        archive.folder(folder)?;
-    }
-    for file in files {
-        let from = modules.folder().join(file);
-        let content = fs::read(&from).with_context(|| format!("reading {}", from.display()))?;
-        archive.file(&format!("{top}/{file}"), &content)?;
+    for entry in WalkDir::new(stage).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let path = entry.path().strip_prefix(stage)?;
+        let name = path.to_str().context("a path that is no text")?;
+        if entry.file_type().is_dir() {
+            archive.folder(name)?;
+        } else {
+            archive.file(name, &fs::read(entry.path())?)?;
+        }
     }
     archive.finish()?.into_inner()?;
     Ok(())
