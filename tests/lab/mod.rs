@@ -25,6 +25,7 @@ pub mod report;
 pub mod rescue;
 pub mod run;
 pub mod serial;
+pub mod story;
 pub mod suite;
 pub mod tree_level;
 
