@@ -150,7 +150,8 @@ fn tell_outage(story: &mut Story, scene: &Scene) -> Result<()> {
     story.sums_up(&format!(
         "boot before: {before}\n\
          repaired:    /usr/sbin; left: {}\n\
-         boot after:  {after}, as the verdict {:?} said\n\
+         boot after:  {after}\n\
+         foretold:    verdict {:?}\n\
          undone:      {} paths compared, all equal",
         left.ids().join(", "),
         left.verdict.kind,
@@ -173,7 +174,7 @@ fn tell_swapped(story: &mut Story, scene: &Scene) -> Result<()> {
     );
     let after = boot(story, scene, "boot-after", Expect::Login)?;
     story.sums_up(&format!(
-        "boot before: {before}\nrepaired, boot after: {after}"
+        "boot before: {before}\nrepaired:    /usr/sbin; verdict \"boots\"\nboot after:  {after}"
     ));
     Ok(())
 }
@@ -182,7 +183,7 @@ fn boot(story: &mut Story, scene: &Scene, name: &str, expected: Expect) -> Resul
     let boot = story.step("booting the disks from firmware", || {
         scene.patient.trial_boot(name)
     })?;
-    story.says(&format!("Booted from firmware through GRUB: {boot}"));
+    story.says(&format!("Booted from firmware through GRUB: {boot}\n"));
     expect_boot(expected, &boot, name)?;
     Ok(boot)
 }
@@ -216,13 +217,12 @@ fn repair(story: &mut Story, scene: &Scene) -> Result<Report> {
         .output
         .find("\n{")
         .with_context(|| format!("no report after the repair, see {}", session.log.display()))?;
+    let said = &session.output[..json];
+    // The diagnosis before the repair stands above already.
+    let repaired = said.find("REPAIRED").unwrap_or(0);
     story.says("In the rescue system: lifeboot repair --yes");
-    story.quotes(&session.output[..json]);
+    story.quotes(&said[repaired..]);
     let (left, _) = Report::first(&session.output[json..])?;
-    story.says(&format!("What is left: verdict {:?}", left.verdict.kind));
-    for finding in &left.findings {
-        story.says(&format!("  {}: {}", finding.id, finding.title));
-    }
     Ok(left)
 }
 

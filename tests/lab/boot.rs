@@ -63,7 +63,7 @@ impl fmt::Display for Boot {
             Self::Login => f.write_str("login prompt"),
             Self::Panic(words) => write!(f, "kernel panic: {words}"),
             Self::InitramfsShell(words) => write!(f, "initramfs shell: {words}"),
-            Self::BareShell(words) => write!(f, "a shell instead of init: {words}"),
+            Self::BareShell(_) => f.write_str("no init, only a bare shell"),
             Self::Emergency => f.write_str("emergency mode"),
             Self::BootLoader(words) => write!(f, "boot loader: {words}"),
             Self::PowerOff => f.write_str("switched itself off"),

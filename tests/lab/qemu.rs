@@ -13,6 +13,10 @@ use super::serial::{Heard, Serial};
 /// How long a machine without KVM may take to show how its boot ends.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Without cmpxchg16b: QEMU 7.2 emulates it with wrong flags, and a 6.12
+/// kernel, whose allocator uses it, then dies early or late.
+const CPU: &str = "max,cx16=off";
+
 /// A machine that is not yet started.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -91,7 +95,7 @@ impl Machine {
         let accel =
             std::env::var("LIFEBOOT_LAB_ACCEL").unwrap_or_else(|_| "tcg,thread=multi".to_owned());
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", &accel, "-cpu", "max"])
+        qemu.args(["-machine", "q35", "-accel", &accel, "-cpu", CPU])
             .args(["-smp", "2", "-m", &self.memory_mib.to_string()])
             .args(["-nodefaults", "-display", "none", "-nic", "none"])
             .args(["-no-reboot", "-chardev", "stdio,id=console,signal=off"])
