@@ -4,10 +4,13 @@
 //! later one (`tests/fences.rs` keeps it so). `docs/architecture.md` tells the
 //! whole story.
 
-// Below the stages: what every one of them may use.
+// Below the stages: what every one of them may use. The journal stands here
+// because it is read with the facts, planned with, and written at the end.
 pub mod kmod;
 pub mod outcome;
 pub mod sys;
+
+pub mod journal;
 
 // The stages. The empty lines keep rustfmt from sorting them.
 pub mod survey;
@@ -21,8 +24,6 @@ pub mod facts;
 pub mod finding;
 
 pub mod checks;
-
-pub mod journal;
 
 pub mod repairs;
 

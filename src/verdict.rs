@@ -146,15 +146,23 @@ fn headline(
     plan: &Plan,
     seen_all: bool,
 ) -> String {
-    let stop = first.map(|finding| finding.title.clone());
+    let stop = first.map(|finding| {
+        let effect = match finding.severity {
+            Severity::Unreachable => "nobody will get in",
+            _ => "it does not boot",
+        };
+        (effect, finding.title.as_str())
+    });
     match (kind, stop) {
         (Kind::Boots, _) => "nothing was found that stops this system from booting".into(),
         (Kind::HardwareFirst, _) => "a disk does not read: save the data before anything".into(),
-        (Kind::Repairable, Some(stop)) => format!("it does not boot: {stop}"),
-        (_, Some(stop)) if plan.uncovered.is_empty() => {
-            format!("it does not boot: {stop}; that can be repaired, the rest is unknown")
+        (Kind::Repairable, Some((effect, stop))) => format!("{effect}: {stop}"),
+        (_, Some((effect, stop))) if plan.uncovered.is_empty() => {
+            format!("{effect}: {stop}; that can be repaired, the rest is unknown")
         }
-        (_, Some(stop)) => format!("it does not boot, and not all can be repaired here: {stop}"),
+        (_, Some((effect, stop))) => {
+            format!("{effect}, and not all can be repaired here: {stop}")
+        }
         (_, None) => match findings.unknown.first() {
             Some(unknown) => format!("cannot tell: {} ({})", unknown.what, unknown.why),
             None if !seen_all => {

@@ -31,6 +31,7 @@ mod no_disks;
 mod no_system;
 mod package_database_damaged;
 mod part_not_mounted;
+mod repair_interrupted;
 mod several_systems;
 mod system_directory_replaced;
 mod upgrade_interrupted;
@@ -67,6 +68,7 @@ pub const CHECKS: &[&Check] = &[
     &several_systems::CHECK,
     &part_not_mounted::CHECK,
     &mounted_for_writing::CHECK,
+    &repair_interrupted::CHECK,
     &system_directory_replaced::CHECK,
     &usr_merge_link_missing::CHECK,
     &usr_merge_link_replaced::CHECK,
@@ -91,6 +93,13 @@ pub fn by_id(id: &str) -> Option<&'static Check> {
 /// others are asked all the same.
 pub fn run(facts: &Facts) -> Findings {
     let mut all = Findings::default();
+    for what in facts.tree.iter().flat_map(|tree| &tree.failed) {
+        all.could_not_tell(
+            Stage::Root,
+            format!("facts about {what}"),
+            "collecting them failed; this is a fault of lifeboot, please report it",
+        );
+    }
     for check in CHECKS {
         let mut answer = Findings::default();
         let asked = panic::catch_unwind(AssertUnwindSafe(|| (check.run)(facts, &mut answer)));

@@ -87,7 +87,7 @@ fn evidence(suspect: &Suspect) -> Vec<Evidence> {
         suspect.reachable, suspect.owned
     );
     let mut all = vec![
-        Evidence::seen(&suspect.path, seen).expected("a directory (package database)"),
+        Evidence::seen(&suspect.path, seen).expected("the directory that packages own"),
         Evidence::seen(&suspect.path, count),
     ];
     all.extend(suspect.siblings.iter().map(|sibling| {
@@ -96,8 +96,8 @@ fn evidence(suspect: &Suspect) -> Vec<Evidence> {
     }));
     let strays = suspect.strays.len();
     if strays > 0 {
-        let first = suspect.strays.first().map_or("", |s| s.path.as_str());
-        let what = format!("one of {strays} files that landed in the wrong place since");
+        let first = suspect.strays.first().map_or("", |s| s.home.as_str());
+        let what = format!("one of {strays} things that were put elsewhere since");
         all.push(Evidence::seen(first, what));
     }
     all

@@ -17,7 +17,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome> {
             let saved = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
             let facts: Facts = serde_json::from_slice(&saved)
                 .with_context(|| format!("{} holds no facts of lifeboot", path.display()))?;
-            patient::judge(facts, Vec::new())
+            patient::judge(facts)
         }
         None => look(args)?,
     };

@@ -9,9 +9,9 @@ use crate::assembly::{self, Assembly, State};
 use crate::checks;
 use crate::cli::Target;
 use crate::facts::Facts;
-use crate::journal::{self, Action, Transaction};
+use crate::journal::Action;
 use crate::kmod;
-use crate::repairs::{self, Plan};
+use crate::repairs;
 use crate::report::Report;
 use crate::survey::{self, Counters, Survey, WriteProof};
 use crate::sys::consent::WriteToken;
@@ -141,6 +141,11 @@ impl Patient {
         }
     }
 
+    /// What the search for a root came to.
+    pub(super) fn search(&self) -> &Search {
+        &self.search
+    }
+
     /// Collects the facts.
     pub(super) fn facts(&self) -> Facts {
         Facts::collect(
@@ -151,16 +156,9 @@ impl Patient {
         )
     }
 
-    /// Earlier repairs of it.
-    pub(super) fn transactions(&self) -> Vec<Transaction> {
-        self.sysroot()
-            .and_then(|sysroot| journal::list(&sysroot.root).ok())
-            .unwrap_or_default()
-    }
-
     /// Facts, findings, plan and verdict.
     pub(super) fn report(&self) -> Report {
-        judge(self.facts(), self.transactions())
+        judge(self.facts())
     }
 
     /// Closes everything; what was written meanwhile, disk by disk.
@@ -177,15 +175,11 @@ impl Patient {
 }
 
 /// From facts to a report.
-pub(super) fn judge(facts: Facts, transactions: Vec<Transaction>) -> Report {
+pub(super) fn judge(facts: Facts) -> Report {
     let findings = checks::run(&facts);
-    let plan = plan(&facts, &findings.found, &transactions);
+    let plan = repairs::plan(&facts, &findings.found);
     let verdict = verdict::weigh(&facts, &findings, &plan);
-    Report::new(facts, findings, plan, verdict, transactions)
-}
-
-fn plan(facts: &Facts, found: &[crate::finding::Finding], _transactions: &[Transaction]) -> Plan {
-    repairs::plan(facts, found)
+    Report::new(facts, findings, plan, verdict)
 }
 
 /// The survey that the command line asks for.

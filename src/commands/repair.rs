@@ -7,7 +7,7 @@ use serde_json::json;
 use super::patient::{self, Patient};
 use super::{is_interactive, print, print_json, say};
 use crate::cli::RepairArgs;
-use crate::journal::{self, Header, Summary};
+use crate::journal::{self, Action, Header, Progress, Summary};
 use crate::outcome::Outcome;
 use crate::repairs::{Plan, Repair};
 use crate::report::{Report, plan_text, text};
@@ -17,16 +17,16 @@ use crate::sysroot::{Search, SysrootInfo};
 
 pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     say("lifeboot: looking at the patient, writing nothing ...");
-    let patient = Patient::look(&args.target)?;
-    patient::announce(&patient);
-    let open = unfinished(&patient);
-    let mut before = patient.report();
-    before.writes = patient.close()?;
-    if let Some(id) = open {
-        bail!(
-            "an earlier change ({id}) was interrupted; take it back with \
-             lifeboot undo {id}, then repair"
-        );
+    let mut before = look(args)?;
+    if let Some(open) = interrupted(&before) {
+        if !args.json {
+            print(&text(&before))?;
+        }
+        if args.plan || !agree_to_finish(args, &open)? {
+            return Ok(before.verdict.kind.outcome());
+        }
+        finish(args, &before, &open)?;
+        before = look(args)?;
     }
     if !args.json {
         print(&text(&before))?;
@@ -44,10 +44,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }
         return Ok(before.verdict.kind.outcome());
     };
-    let Search::Found(info) = &before.facts.search else {
-        bail!("there is no root to repair");
-    };
-    let (summary, after) = commit(args, info, &plan, &token)?;
+    let (summary, after) = commit(args, root_of(&before)?, &plan, &token)?;
     if args.json {
         print_json(&json!({ "before": before, "committed": summary, "after": after }))?;
     } else {
@@ -61,13 +58,71 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     Ok(after.verdict.kind.outcome())
 }
 
-/// The id of a change that was cut off.
-fn unfinished(patient: &Patient) -> Option<String> {
-    patient
-        .transactions()
-        .into_iter()
-        .find(|transaction| transaction.state != journal::State::Committed)
-        .map(|transaction| transaction.id)
+/// Diagnoses and closes everything again.
+fn look(args: &RepairArgs) -> Result<Report> {
+    let patient = Patient::look(&args.target)?;
+    patient::announce(&patient);
+    let mut report = patient.report();
+    report.writes = patient.close()?;
+    Ok(report)
+}
+
+fn root_of(report: &Report) -> Result<&SysrootInfo> {
+    match &report.facts.search {
+        Search::Found(info) => Ok(info),
+        _ => bail!("there is no root to repair"),
+    }
+}
+
+/// The id of a repair or undo that was cut off.
+fn interrupted(report: &Report) -> Option<String> {
+    let earlier = &report.facts.tree.as_ref()?.earlier;
+    let open = earlier.repairs.iter().find(|repair| repair.interrupted)?;
+    Some(open.id.clone())
+}
+
+fn agree_to_finish(args: &RepairArgs, id: &str) -> Result<bool> {
+    if args.yes {
+        return Ok(true);
+    }
+    if !is_interactive() {
+        say(&format!(
+            "lifeboot: an earlier change ({id}) was interrupted; nothing was changed \
+             now. Next: lifeboot repair --yes finishes it, lifeboot undo {id} --yes \
+             takes it back"
+        ));
+        return Ok(false);
+    }
+    Confirm::new()
+        .with_prompt(format!("Finish the interrupted change {id} first?"))
+        .default(false)
+        .interact()
+        .context("asking on the terminal")
+}
+
+/// Brings the interrupted change to its end.
+fn finish(args: &RepairArgs, before: &Report, id: &str) -> Result<()> {
+    let token = WriteToken::granted("finishing an interrupted change");
+    let everything: Vec<Action> = Vec::new();
+    let patient = Patient::write(&args.target, root_of(before)?, &everything, &token)?;
+    let sysroot = patient.sysroot().context("there is no root to repair")?;
+    let summary = uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut tell))?;
+    patient.close()?;
+    say(&format!(
+        "lifeboot: the interrupted change {} is finished; looking again ...",
+        summary.id
+    ));
+    Ok(())
+}
+
+fn tell(step: &Progress<'_>) {
+    let back = if step.undo { "back: " } else { "" };
+    say(&format!(
+        "[{}/{}] {back}{}",
+        step.index + 1,
+        step.total,
+        step.action
+    ));
 }
 
 fn nothing_to_do(args: &RepairArgs, before: &Report) -> Result<Outcome> {
@@ -139,20 +194,7 @@ fn commit(
     let sysroot = patient.sysroot().context("there is no root to repair")?;
     let what = plan.repairs.iter().map(|r| r.title.clone()).collect();
     let summary = uninterrupted(|| {
-        journal::commit(
-            &sysroot.root,
-            token,
-            Header::new(what),
-            &actions,
-            &mut |step| {
-                say(&format!(
-                    "[{}/{}] {}",
-                    step.index + 1,
-                    step.total,
-                    step.action
-                ));
-            },
-        )
+        journal::commit(&sysroot.root, token, Header::new(what), &actions, &mut tell)
     })?;
     say("lifeboot: looking again ...");
     let mut after = patient.report();

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::patient::{self, Patient};
 use super::{is_interactive, print, print_json, say};
 use crate::cli::UndoArgs;
-use crate::journal::{self, Transaction};
+use crate::journal::{self, State, Transaction};
 use crate::outcome::Outcome;
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
@@ -17,8 +17,11 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     say("lifeboot: looking for repairs to take back ...");
     let patient = Patient::look(&args.target)?;
     patient::announce(&patient);
-    let transactions = patient.transactions();
-    let search = patient.facts().search;
+    let transactions = match patient.sysroot() {
+        Some(sysroot) => journal::list(&sysroot.root).context("reading /.lifeboot/journal")?,
+        None => Vec::new(),
+    };
+    let search = patient.search().clone();
     patient.close()?;
     if args.list {
         list(args, &transactions)?;
@@ -29,7 +32,10 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     };
     let wanted = match &args.id {
         Some(id) => transactions.iter().find(|t| t.id == *id),
-        None => transactions.last(),
+        // What was never started has changed nothing.
+        None => transactions
+            .iter()
+            .rfind(|transaction| transaction.state != State::Unstarted),
     };
     let Some(wanted) = wanted else {
         bail!("there is no such repair to take back; lifeboot undo --list shows all");

@@ -1,13 +1,13 @@
 //! What the kernel will start as PID 1, and everything it needs to start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::elf::{Closure, Loader, Problem};
 use super::layout::Layout;
 use super::packages::Ownership;
-use crate::sys::root_dir::RootDir;
+use crate::sys::root_dir::{Kind, RootDir};
 
 /// What the kernel and every initramfs try unless told otherwise.
 pub const USUAL: &str = "/sbin/init";
@@ -68,7 +68,11 @@ pub(super) fn collect(
     let owned = owners.owner_merged(Path::new("/sbin/init")).is_some();
     if !init.found() {
         init.instead = elsewhere(root, layout, asked);
-        init.instead_closure = init.instead.as_deref().map(|path| loader.closure(path));
+        init.instead_closure = init
+            .instead
+            .as_deref()
+            .map(|path| loader.closure(path))
+            .filter(|closure| !misled(closure, layout));
     }
     init.expected = owned || init.instead.is_some() || root.symlink_metadata(asked).is_ok();
     init
@@ -107,13 +111,43 @@ fn trail(root: &RootDir, asked: &str, closure: &Closure) -> Vec<String> {
 /// The init program where a renamed directory took it, or under the name that
 /// its package gives it.
 fn elsewhere(root: &RootDir, layout: &Layout, asked: &str) -> Option<String> {
-    let name = Path::new(asked).file_name()?;
-    let beside = layout
-        .suspects
-        .iter()
-        .flat_map(|suspect| &suspect.siblings)
-        .map(|sibling| Path::new(&sibling.path).join(name).display().to_string());
-    beside
-        .chain(PROGRAMS.map(str::to_owned))
-        .find(|path| root.metadata(path).is_ok_and(|meta| meta.is_executable()))
+    let links = match root.resolve(asked) {
+        Ok(found) => found.links,
+        Err(end) => end.links,
+    };
+    let mut names: Vec<PathBuf> = vec![PathBuf::from(asked)];
+    names.extend(links.into_iter().map(|(_, target)| target));
+    names.extend(PROGRAMS.map(PathBuf::from));
+    let renamed = names.iter().flat_map(|name| {
+        let name = layout.real_name(name);
+        layout.suspects.iter().flat_map(move |suspect| {
+            let rest = name.strip_prefix(&suspect.path).map(Path::to_owned);
+            let siblings = suspect.siblings.iter();
+            siblings.filter_map(move |s| Some(Path::new(&s.path).join(rest.as_ref().ok()?)))
+        })
+    });
+    renamed
+        .chain(PROGRAMS.map(PathBuf::from))
+        .find(|path| {
+            root.metadata(path)
+                .is_ok_and(|meta| meta.kind == Kind::File && meta.is_executable())
+        })
+        .map(|path| path.display().to_string())
+}
+
+/// True when the way to a problem leads through a place that is not as it
+/// should be: what is missing behind it says nothing about the system.
+fn misled(closure: &Closure, layout: &Layout) -> bool {
+    let through = |path: &str| {
+        let path = layout.real_name(Path::new(path));
+        layout
+            .suspects
+            .iter()
+            .any(|suspect| path.starts_with(&suspect.path))
+    };
+    closure.problems.iter().any(|problem| match problem {
+        Problem::InterpreterMissing { at, .. } => through(at),
+        Problem::LibraryMissing { searched, .. } => searched.iter().any(|dir| through(dir)),
+        _ => false,
+    })
 }

@@ -9,6 +9,7 @@ use crate::assembly::Assembly;
 use crate::survey::Survey;
 use crate::sysroot::{Origin, Search, Sysroot};
 
+pub mod earlier;
 pub mod elf;
 pub mod grub;
 pub mod init;
@@ -18,6 +19,7 @@ pub mod mounts;
 pub mod os;
 pub mod packages;
 
+use earlier::Earlier;
 use elf::Loader;
 use init::Init;
 use kernels::Kernels;
@@ -58,6 +60,10 @@ pub struct Tree {
     pub kernels: Kernels,
     /// fstab.
     pub mounts: Mounts,
+    /// Earlier repairs by Lifeboot.
+    pub earlier: Earlier,
+    /// Parts of the collecting that failed by a fault of Lifeboot's own.
+    pub failed: Vec<String>,
 }
 
 impl Facts {
@@ -89,14 +95,15 @@ impl Tree {
     fn collect(sysroot: &Sysroot, survey: &Survey, assembly: &Assembly) -> Self {
         let root = &sysroot.root;
         let on_disks = sysroot.info.origin != Origin::Directory;
+        let mut failed = Vec::new();
         let (kernels, mounts, (packages, owners)) = std::thread::scope(|scope| {
             let kernels = scope.spawn(|| kernels::collect(root));
             let mounts =
                 scope.spawn(|| mounts::collect(root, on_disks.then_some((survey, assembly))));
             let packages = packages::collect(root);
             (
-                kernels.join().unwrap_or_default(),
-                mounts.join().unwrap_or_default(),
+                joined("kernels", kernels, &mut failed),
+                joined("mounts", mounts, &mut failed),
                 packages,
             )
         });
@@ -119,8 +126,22 @@ impl Tree {
             init,
             kernels,
             mounts,
+            earlier: earlier::collect(root),
+            failed,
         }
     }
+}
+
+/// What a collecting thread found; a panic in it is noted, never passed on.
+fn joined<T: Default>(
+    what: &str,
+    thread: std::thread::ScopedJoinHandle<'_, T>,
+    failed: &mut Vec<String>,
+) -> T {
+    thread.join().unwrap_or_else(|_| {
+        failed.push(what.to_owned());
+        T::default()
+    })
 }
 
 /// Unfinished packages that own something of what starts PID 1.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
 
-use super::manifest::{Manifest, actions, after, build, whole};
+use super::manifest_for_tests::{Manifest, actions, after, build, whole};
 use super::tests::{listed, run, run_resume, run_undo};
 use super::*;
 use crate::sys::failpoint::{Reaction, arm, disarm};

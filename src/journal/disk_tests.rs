@@ -14,7 +14,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
-use super::manifest::{Manifest, actions, after, build, whole};
+use super::manifest_for_tests::{Manifest, actions, after, build, whole};
 use super::tests::{header, listed, run, run_resume, run_undo, token};
 use super::*;
 use crate::sys::failpoint::{Reaction, arm, disarm};

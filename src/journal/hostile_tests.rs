@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::manifest::{actions, whole};
+use super::manifest_for_tests::{actions, whole};
 use super::record::{Record, read_story};
 use super::tests::{fresh, header, listed, run, run_resume, run_undo, token};
 use super::*;

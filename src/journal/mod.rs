@@ -320,6 +320,6 @@ mod disk_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
-mod manifest;
+mod manifest_for_tests;
 #[cfg(test)]
 mod tests;

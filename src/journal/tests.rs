@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::manifest::{actions, after, build, odd_name, whole};
+use super::manifest_for_tests::{actions, after, build, odd_name, whole};
 use super::*;
 use crate::sys::root_dir::Resolver;
 

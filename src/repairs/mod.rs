@@ -3,6 +3,8 @@
 //! A repair is worked out from the facts alone. It is made of the journal's
 //! primitive actions, so whatever it does can be finished or taken back.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::checks::by_id;
@@ -179,15 +181,23 @@ pub fn plan(facts: &Facts, findings: &[Finding]) -> Plan {
 
 /// Findings whose evidence lies in the place that `cause` is about.
 fn follows(findings: &[Finding], cause: &Finding) -> Vec<Key> {
+    let place = Path::new(&cause.subject);
     findings
         .iter()
         .filter(|finding| finding.id != cause.id && by_id(&finding.id).is_some())
         .filter(|finding| {
-            finding
-                .evidence
-                .iter()
-                .any(|evidence| std::path::Path::new(&evidence.source).starts_with(&cause.subject))
+            let mut sources = finding.evidence.iter().map(|e| Path::new(&e.source));
+            sources.any(|source| lies_in(source, place))
         })
         .map(Key::of)
         .collect()
+}
+
+/// True for a path in `place`, also under the spelling of a merged /usr: what
+/// is in `/lib` lies in `/usr/lib`.
+fn lies_in(path: &Path, place: &Path) -> bool {
+    let merged = path
+        .strip_prefix("/")
+        .map(|inside| Path::new("/usr").join(inside));
+    path.starts_with(place) || merged.is_ok_and(|path| path.starts_with(place))
 }

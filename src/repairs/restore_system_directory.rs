@@ -49,7 +49,7 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     Some(Outline {
         title: match suspect.strays.len() {
             0 => format!("rename {sibling} back to {path}"),
-            count => format!("rename {sibling} back to {path}, carry {count} files home"),
+            count => format!("rename {sibling} back to {path}, carry {count} things home"),
         },
         risk: Risk::Safe,
         actions,

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::facts::Facts;
 use crate::finding::Findings;
-use crate::journal::Transaction;
 use crate::repairs::Plan;
 use crate::survey::WriteProof;
 use crate::verdict::Verdict;
@@ -38,19 +37,11 @@ pub struct Report {
     pub facts: Facts,
     /// What the kernel counted as written to each disk meanwhile.
     pub writes: Vec<WriteProof>,
-    /// Earlier repairs whose journal is on the patient.
-    pub transactions: Vec<Transaction>,
 }
 
 impl Report {
     /// Puts everything together.
-    pub fn new(
-        facts: Facts,
-        findings: Findings,
-        plan: Plan,
-        verdict: Verdict,
-        transactions: Vec<Transaction>,
-    ) -> Self {
+    pub fn new(facts: Facts, findings: Findings, plan: Plan, verdict: Verdict) -> Self {
         Self {
             report_version: VERSION,
             lifeboot: env!("CARGO_PKG_VERSION"),
@@ -59,7 +50,6 @@ impl Report {
             plan,
             facts,
             writes: Vec::new(),
-            transactions,
         }
     }
 }

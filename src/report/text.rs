@@ -32,7 +32,7 @@ pub fn text(report: &Report) -> String {
             page.item(&format!("  {:<10}  ", unknown.stage.word()), 14, &line);
         }
     }
-    journal(&mut page, report);
+    earlier(&mut page, report);
     writes(&mut page, &report.writes);
     page.finish()
 }
@@ -193,18 +193,16 @@ fn steps(page: &mut Page, repair: &Repair) {
     }
 }
 
-fn journal(page: &mut Page, report: &Report) {
-    if report.transactions.is_empty() {
+fn earlier(page: &mut Page, report: &Report) {
+    let Some(tree) = &report.facts.tree else {
+        return;
+    };
+    if tree.earlier.repairs.is_empty() {
         return;
     }
     page.heading("EARLIER REPAIRS");
-    for transaction in &report.transactions {
-        let what = transaction
-            .header
-            .as_ref()
-            .map(|header| header.what.join("; "))
-            .unwrap_or_default();
-        page.item("  ", 4, &format!("{}  {what}", transaction.id));
+    for repair in &tree.earlier.repairs {
+        page.item("  ", 4, &format!("{}  {}", repair.id, repair.what));
     }
     page.item("  ", 2, "Take the newest back: lifeboot undo");
 }

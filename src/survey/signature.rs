@@ -38,10 +38,11 @@ pub fn probe(file: &File, source: &Source) -> io::Result<Option<Signature>> {
     Ok(recognise(&head))
 }
 
+type Recogniser = fn(&[u8]) -> Option<Signature>;
+
 /// Recognises a volume by its first 68 KiB, or what there is of them.
 pub fn recognise(head: &[u8]) -> Option<Signature> {
-    let known: [fn(&[u8]) -> Option<Signature>; 8] =
-        [luks, ext, xfs, btrfs, swap, lvm2, squashfs, fat];
+    let known: [Recogniser; 8] = [luks, ext, xfs, btrfs, swap, lvm2, squashfs, fat];
     known.iter().find_map(|look| look(head))
 }
 

@@ -91,6 +91,23 @@ pub struct Layout {
     pub unknown: bool,
 }
 
+impl Layout {
+    /// `/lib/x` is `/usr/lib/x` on a merged system.
+    pub fn real_name(&self, path: &Path) -> PathBuf {
+        real_name(path, self.merged == Some(true))
+    }
+}
+
+fn real_name(path: &Path, merged: bool) -> PathBuf {
+    let first = path.components().nth(1);
+    match first.and_then(|c| c.as_os_str().to_str()) {
+        Some(first) if merged && MERGED.contains(&first) => {
+            Path::new("/usr").join(path.strip_prefix("/").unwrap_or(path))
+        }
+        _ => path.to_owned(),
+    }
+}
+
 /// Compares the tree with the package database.
 pub(super) fn collect(root: &RootDir, owners: &Ownership) -> Layout {
     if owners.is_empty() {
@@ -185,21 +202,9 @@ impl Shape<'_> {
                 let depth = directory.components().count() - 1;
                 (1..=DEPTH).contains(&depth) && !VOLATILE.iter().any(|v| directory.starts_with(v))
             })
-            .map(|directory| self.real_name(directory))
+            .map(|directory| real_name(directory, self.merged))
             .filter(|directory| directory.components().count() - 1 <= DEPTH)
             .collect()
-    }
-
-    /// `/lib/x` is `/usr/lib/x` on a merged system.
-    fn real_name(&self, path: &Path) -> PathBuf {
-        let mut parts = path.components().skip(1);
-        let first = parts.next().and_then(|c| c.as_os_str().to_str());
-        match first {
-            Some(first) if self.merged && MERGED.contains(&first) => {
-                Path::new("/usr").join(path.strip_prefix("/").unwrap_or(path))
-            }
-            _ => path.to_owned(),
-        }
     }
 
     /// What packages own in `directory`, under both spellings.
@@ -213,7 +218,7 @@ impl Shape<'_> {
             && let Ok(short) = directory.strip_prefix("/usr")
         {
             let short = Path::new("/").join(short);
-            if self.real_name(&short) == directory {
+            if real_name(&short, self.merged) == directory {
                 owned.extend(self.owners.names_in(&short).map(OsString::from));
             }
         }

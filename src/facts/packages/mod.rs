@@ -129,13 +129,38 @@ fn dpkg(root: &RootDir, base: &Path) -> (Dpkg, Ownership) {
         }
         Err(error) => dpkg.faults.push(fault(format!("cannot be read: {error}"))),
     }
+    merge_updates(root, base, &mut dpkg);
     let owners = Ownership::read(root, base, &mut dpkg);
-    dpkg.pending_updates = root
-        .read_dir(base.join("updates"))
-        .map_or(0, |entries| entries.len());
     dpkg.last_log_line = history::last_line(root, "/var/log/dpkg.log");
     dpkg.upgrade = history::unfinished_run(root, &dpkg.packages);
     (dpkg, owners)
+}
+
+/// dpkg notes each change of a state in a numbered file first and merges them
+/// into `status` from time to time; after a kill they still lie there, and they
+/// are newer than it.
+fn merge_updates(root: &RootDir, base: &Path, dpkg: &mut Dpkg) {
+    let updates = base.join("updates");
+    let entries = root.read_dir(&updates).unwrap_or_default();
+    let numbered = entries.iter().filter(|entry| {
+        let name = entry.name.to_string_lossy();
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_digit())
+    });
+    for entry in numbered {
+        let path = updates.join(&entry.name);
+        let Ok(bytes) = root.read(&path, LIMIT) else {
+            continue;
+        };
+        dpkg.pending_updates += 1;
+        // The last one may be cut off; then the change did not happen.
+        for newer in status::parse(&bytes).0 {
+            let same = |p: &Package| p.name == newer.name && p.architecture == newer.architecture;
+            match dpkg.packages.iter_mut().find(|p| same(p)) {
+                Some(older) => *older = newer,
+                None => dpkg.packages.push(newer),
+            }
+        }
+    }
 }
 
 /// Counts by state, for a sentence.
