@@ -1,1 +1,17 @@
-fn main() {}
+//! Every case with a `[tree]` table: a broken tree, diagnosed and repaired.
+
+mod lab;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    lab::program::run(Arguments::from_args(), |case| {
+        let level = case.tree.clone()?;
+        let name = format!("tree::{}", case.name);
+        Some(Trial::test(name, move || {
+            lab::program::verdict(lab::tree_level::run(&case, &level))
+        }))
+    })
+}

@@ -1,0 +1,86 @@
+//! Base roots: small Debian servers as directory trees, never written to.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::suite::Suite;
+use super::{cache, mirror, run};
+
+/// The UUID of the root filesystem of every lab machine.
+pub const ROOT_UUID: &str = "1f0b0a7e-0000-4000-8000-00000000f5f5";
+
+/// The UUID of the array of every lab machine, as mdadm writes it.
+pub const ARRAY_UUID: &str = "1f0b0a7e:00004000:80000000:0000a0a0";
+
+/// What a small server has; apt brings what these need.
+const PACKAGES: &str = "\
+    systemd systemd-sysv udev dbus kmod mdadm e2fsprogs grub-pc \
+    linux-image-cloud-amd64 initramfs-tools zstd openssh-server ifupdown \
+    iproute2 netbase cron rsyslog logrotate ca-certificates less nano procps";
+
+const CONFIGURE: &str = include_str!("base-root.sh");
+
+/// The tree of a `suite` server, made by mmdebstrap when it is not cached.
+pub fn root(suite: Suite) -> Result<PathBuf> {
+    let inputs = [suite.name(), PACKAGES, CONFIGURE, ROOT_UUID, ARRAY_UUID];
+    let entry = cache::entry(&format!("root-{suite}"), &inputs, |dir| build(suite, dir))?;
+    Ok(entry.join("root"))
+}
+
+fn build(suite: Suite, dir: &Path) -> Result<()> {
+    let hook = dir.join("configure");
+    std::fs::write(&hook, CONFIGURE).with_context(|| format!("writing {}", hook.display()))?;
+    let packages: Vec<&str> = PACKAGES.split_whitespace().collect();
+    run::logged(
+        &format!("installing a {suite} server"),
+        &dir.join("mmdebstrap.log"),
+        Command::new("mmdebstrap")
+            .arg("--mode=root")
+            .arg("--variant=apt")
+            .arg("--aptopt=APT::Install-Recommends \"false\"")
+            .arg(format!("--include={}", packages.join(",")))
+            .arg(format!("--customize-hook=sh {} \"$1\"", hook.display()))
+            .arg(suite.name())
+            .arg(dir.join("root"))
+            .arg(mirror::debian()?)
+            .env("ROOT_UUID", ROOT_UUID)
+            .env("ARRAY_UUID", ARRAY_UUID)
+            .env("LC_ALL", "C"),
+    )
+}
+
+/// The kernel and the initramfs of a tree.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Its release, as `uname -r` tells it.
+    pub release: String,
+    /// `/boot/vmlinuz-RELEASE`
+    pub image: PathBuf,
+    /// `/boot/initrd.img-RELEASE`
+    pub initramfs: PathBuf,
+}
+
+/// Finds the one kernel of a base root.
+pub fn kernel(root: &Path) -> Result<Kernel> {
+    let boot = root.join("boot");
+    let mut releases = Vec::new();
+    for entry in std::fs::read_dir(&boot).with_context(|| format!("reading {}", boot.display()))? {
+        let name = entry?.file_name();
+        if let Some(release) = name.to_string_lossy().strip_prefix("vmlinuz-") {
+            releases.push(release.to_owned());
+        }
+    }
+    let [release] = releases.as_slice() else {
+        bail!(
+            "{}: one kernel expected, found {releases:?}",
+            boot.display()
+        );
+    };
+    Ok(Kernel {
+        release: release.clone(),
+        image: boot.join(format!("vmlinuz-{release}")),
+        initramfs: boot.join(format!("initrd.img-{release}")),
+    })
+}

@@ -1,0 +1,137 @@
+//! A case: how a server is broken, and what must be said and done about it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::boot::Expect;
+use super::half_upgrade::HalfUpgrade;
+use super::suite::Suite;
+use super::{repo, run};
+
+/// One file of `tests/cases`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The file's name without its ending.
+    #[serde(skip)]
+    pub name: String,
+    /// The case in one sentence.
+    pub title: String,
+    /// The release of the healthy server.
+    pub base: Suite,
+    /// An upgrade killed halfway, before the break step.
+    pub half_upgrade: Option<HalfUpgrade>,
+    /// Bash, run with the patient's root as working directory.
+    #[serde(rename = "break")]
+    pub break_step: Option<String>,
+    /// What is expected of a directory tree.
+    pub tree: Option<Level>,
+    /// What is expected of a machine.
+    pub machine: Option<MachineLevel>,
+}
+
+/// What `diagnose` must say, and what `repair` must bring.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// Exactly these finding ids.
+    pub findings: Vec<String>,
+    /// The verdict's kind.
+    pub verdict: String,
+    /// Present when `repair --yes` is to be tried.
+    pub repaired: Option<Repaired>,
+}
+
+/// [`Level`] for a machine that is really booted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineLevel {
+    /// How the boot from firmware ends before anything is done.
+    pub boot: Expect,
+    /// Exactly these finding ids.
+    pub findings: Vec<String>,
+    /// The verdict's kind.
+    pub verdict: String,
+    /// How many of the two disks the machine still has.
+    #[serde(default = "both")]
+    pub disks: usize,
+    /// Whose kernel the rescue image has, when not bookworm's.
+    pub rescue: Option<Suite>,
+    /// Present when `repair --yes` is to be tried.
+    pub repaired: Option<Repaired>,
+}
+
+/// The state after `repair --yes`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repaired {
+    /// Exactly these finding ids are left.
+    pub findings: Vec<String>,
+    /// The verdict's kind.
+    pub verdict: String,
+    /// How the boot from firmware then ends (machines only).
+    pub boot: Option<Expect>,
+    /// Bash that must succeed in the repaired root.
+    pub check: Option<String>,
+    /// Whether `undo` must bring back every byte of the broken state.
+    #[serde(default)]
+    pub undo: bool,
+}
+
+fn both() -> usize {
+    2
+}
+
+impl Case {
+    /// All cases, by name.
+    pub fn all() -> Result<Vec<Self>> {
+        let folder = repo().join("tests/cases");
+        let mut cases = Vec::new();
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "toml") {
+                cases.push(Self::read(&path)?);
+            }
+        }
+        cases.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(cases)
+    }
+
+    /// The case with this name.
+    pub fn named(name: &str) -> Result<Self> {
+        Self::read(&repo().join(format!("tests/cases/{name}.toml")))
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let mut case: Self =
+            toml::from_str(&text).with_context(|| format!("parsing {}", path.display()))?;
+        let name = path.file_stem().unwrap_or_default();
+        case.name = name.to_string_lossy().into_owned();
+        Ok(case)
+    }
+
+    /// Breaks the healthy (or half-upgraded) tree at `patient`.
+    pub fn break_tree(&self, patient: &Path) -> Result<()> {
+        match &self.break_step {
+            Some(script) => run::shell("breaking the patient", patient, script),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Repaired {
+    /// Runs the case's own check, if it has one, in the repaired tree.
+    pub fn check_tree(&self, patient: &Path) -> Result<()> {
+        match &self.check {
+            Some(script) => run::shell("checking the repaired tree", patient, script),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A real upgrade to the next release, killed at a chosen word of dpkg's log.
+//!
+//! `docs/lab.md` tells what was found at which point.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Deserialize;
+
+use super::legs::Legs;
+use super::suite::Suite;
+use super::{base, cache, disks, progress, run};
+
+/// An upgrade and the moment of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HalfUpgrade {
+    /// Debian 11 to 12: systemd is new, its library package not yet there.
+    BullseyeBookworm,
+    /// Debian 12 to 13: systemd's library is new, systemd itself still old.
+    BookwormTrixie,
+}
+
+/// Milliseconds without a line in dpkg's log after which something hangs.
+const SILENCE_MS: u16 = 60_000;
+
+impl HalfUpgrade {
+    /// The release it begins with.
+    pub fn from(self) -> Suite {
+        match self {
+            Self::BullseyeBookworm => Suite::Bullseye,
+            Self::BookwormTrixie => Suite::Bookworm,
+        }
+    }
+
+    fn to(self) -> Suite {
+        match self {
+            Self::BullseyeBookworm => Suite::Bookworm,
+            Self::BookwormTrixie => Suite::Trixie,
+        }
+    }
+
+    /// The upgrade is killed as soon as dpkg's log holds this after its start.
+    fn kill_at(self) -> &'static str {
+        match self {
+            Self::BullseyeBookworm => " status unpacked systemd:amd64 252",
+            Self::BookwormTrixie => " status installed libsystemd-shared:amd64 257",
+        }
+    }
+
+    /// What then keeps init from starting, in the dynamic loader's words.
+    fn missing(self) -> &'static str {
+        "libsystemd-core-252.so: cannot open shared object file"
+    }
+
+    fn name(self) -> String {
+        format!("half-{}-{}", self.from(), self.to())
+    }
+
+    fn recipe(self) -> [&'static str; 4] {
+        [PREPARE, UPGRADE, TIDY, self.kill_at()]
+    }
+}
+
+/// The half-upgraded tree, made when it is not cached.
+pub fn root(upgrade: HalfUpgrade) -> Result<std::path::PathBuf> {
+    let base = base::root(upgrade.from())?;
+    let base_name = base.display().to_string();
+    let mut inputs = vec![base_name.as_str()];
+    inputs.extend(upgrade.recipe());
+    let entry = cache::entry(&format!("root-{}", upgrade.name()), &inputs, |dir| {
+        let root = dir.join("root");
+        run::output(
+            "copying the base root",
+            Command::new("cp")
+                .args(["--archive", "--reflink=auto"])
+                .arg(&base)
+                .arg(&root),
+        )?;
+        apply(upgrade, &root, dir)
+    })?;
+    Ok(entry.join("root"))
+}
+
+/// The disks of a half-upgraded server, made when they are not cached.
+pub fn disks(upgrade: HalfUpgrade) -> Result<Legs> {
+    let healthy = disks::healthy(upgrade.from())?;
+    let healthy_name = format!("{healthy:?}");
+    let mut inputs = vec![healthy_name.as_str()];
+    inputs.extend(upgrade.recipe());
+    let entry = cache::entry(&format!("disks-{}", upgrade.name()), &inputs, |dir| {
+        let legs = healthy.copy_to(dir)?;
+        legs.change(&dir.join("mnt"), |patient| apply(upgrade, patient, dir))
+    })?;
+    Ok(Legs::in_folder(&entry))
+}
+
+/// Downloads everything first: the network has no part in the moment of death.
+const PREPARE: &str = r#"
+sed -i "s/$FROM/$TO/" etc/apt/sources.list
+mkdir "$KEEP"
+cp -P etc/resolv.conf "$KEEP/" || true
+cp -L --remove-destination /etc/resolv.conf etc/resolv.conf
+chroot . apt-get -q update
+chroot . apt-get -q -y --download-only full-upgrade
+rm etc/resolv.conf
+cp -P "$KEEP/resolv.conf" etc/ || true
+rm -r "$KEEP"
+printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d
+chmod 755 usr/sbin/policy-rc.d
+touch var/log/dpkg.log
+"#;
+
+/// No service starts, and no device of this host is within reach.
+const UPGRADE: &str = r#"
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+exec chroot . apt-get -q -y -o Dpkg::Use-Pty=0 \
+    -o Dpkg::Options::=--force-confold full-upgrade
+"#;
+
+const TIDY: &str = "rm usr/sbin/policy-rc.d";
+
+/// Upgrades the tree `patient` and kills everything in the middle of it.
+fn apply(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
+    let prepare = dir.join("prepare.log");
+    progress::step("  downloading the upgrade", || {
+        run::logged(
+            "downloading the upgrade",
+            &prepare,
+            Command::new("bash")
+                .args(["-euxo", "pipefail", "-c", PREPARE])
+                .env("FROM", upgrade.from().name())
+                .env("TO", upgrade.to().name())
+                .env("KEEP", dir.join("keep"))
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .env("LC_ALL", "C")
+                .current_dir(patient),
+        )
+    })?;
+    progress::step("  upgrading, and killing the upgrade", || {
+        run_and_kill(upgrade, patient, dir)
+    })?;
+    run::shell("tidying up behind the upgrade", patient, TIDY)?;
+    check_init(upgrade, patient)
+}
+
+fn run_and_kill(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
+    let log_path = patient.join("var/log/dpkg.log");
+    let mut log =
+        File::open(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
+    log.seek(SeekFrom::End(0))?;
+    let watch = Inotify::init(InitFlags::IN_NONBLOCK).context("starting inotify")?;
+    watch
+        .add_watch(&log_path, AddWatchFlags::IN_MODIFY)
+        .with_context(|| format!("watching {}", log_path.display()))?;
+
+    let said = dir.join("upgrade.log");
+    let said_file = File::create(&said).with_context(|| format!("creating {}", said.display()))?;
+    // In a process namespace of its own: when its first process dies, the
+    // kernel kills all others in the same moment, as a power cut would.
+    let mut upgrading = Command::new("unshare")
+        .args(["--mount", "--pid", "--fork", "--kill-child"])
+        .args(["bash", "-euo", "pipefail", "-c", UPGRADE])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C")
+        .current_dir(patient)
+        .stdin(Stdio::null())
+        .stdout(said_file.try_clone()?)
+        .stderr(said_file)
+        .spawn()
+        .context("starting the upgrade")?;
+    let reached = wait_for(upgrade.kill_at(), &mut log, &watch, &mut upgrading)
+        .with_context(|| format!("the upgrade's words are in {}", said.display()));
+    let killed = kill_all(&mut upgrading);
+    reached.and(killed)
+}
+
+/// Waits until dpkg has logged `words`.
+fn wait_for(words: &str, log: &mut File, watch: &Inotify, upgrading: &mut Child) -> Result<()> {
+    let mut text = String::new();
+    loop {
+        let before = text.len();
+        log.read_to_string(&mut text)
+            .context("reading dpkg's log")?;
+        if text.contains(words) {
+            return Ok(());
+        }
+        if text.len() > before {
+            continue;
+        }
+        if let Some(status) = upgrading.try_wait()? {
+            bail!("the upgrade ended with {status} before {words:?}");
+        }
+        let mut events = [PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut events, PollTimeout::from(SILENCE_MS))? == 0 {
+            bail!("dpkg logged nothing for {SILENCE_MS} ms, waiting for {words:?}");
+        }
+        watch.read_events().context("reading inotify events")?;
+    }
+}
+
+/// SIGKILL to the first process of the upgrade's namespace, thus to all.
+fn kill_all(upgrading: &mut Child) -> Result<()> {
+    let id = upgrading.id();
+    let list = format!("/proc/{id}/task/{id}/children");
+    let children = fs::read_to_string(&list).with_context(|| format!("reading {list}"))?;
+    for child in children.split_whitespace() {
+        let child = child.parse().with_context(|| format!("reading {list}"))?;
+        kill(Pid::from_raw(child), Signal::SIGKILL).context("killing the upgrade")?;
+    }
+    upgrading.wait().context("waiting for the killed upgrade")?;
+    Ok(())
+}
+
+/// The moment was hit only if init really cannot start any more.
+fn check_init(upgrade: HalfUpgrade, patient: &Path) -> Result<()> {
+    let result = Command::new("chroot")
+        .arg(patient)
+        .args(["/sbin/init", "--version"])
+        .output()
+        .context("trying the half-upgraded init")?;
+    let words = String::from_utf8_lossy(&result.stderr);
+    if result.status.success() || !words.contains(upgrade.missing()) {
+        bail!(
+            "the upgrade was killed at the wrong moment: init said {words:?}, \
+             expected {:?}; run again",
+            upgrade.missing()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Cases at machine level: broken disks, booted from firmware before and after.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use super::boot::{Boot, Expect};
+use super::case::{Case, MachineLevel, Repaired};
+use super::legs::Legs;
+use super::manifest::Manifest;
+use super::qemu::Machine;
+use super::report::Report;
+use super::rescue::{Rescue, Session};
+use super::suite::Suite;
+use super::{LIFEBOOT, disks, half_upgrade, work_dir};
+
+/// The patient of one case: its disks and where its logs go.
+#[derive(Debug)]
+pub struct Patient {
+    legs: Legs,
+    present: usize,
+    work: PathBuf,
+}
+
+impl Patient {
+    /// Fresh disks of `case`'s server, broken as the case says.
+    pub fn of(case: &Case, work: &Path) -> Result<Self> {
+        let source = match case.half_upgrade {
+            Some(upgrade) => half_upgrade::disks(upgrade)?,
+            None => disks::healthy(case.base)?,
+        };
+        let legs = source.copy_to(work)?;
+        legs.change(&work.join("mnt"), |root| case.break_tree(root))?;
+        Ok(Self {
+            legs,
+            present: case.machine.as_ref().map_or(2, |level| level.disks),
+            work: work.to_owned(),
+        })
+    }
+
+    /// The disks that the machine has.
+    pub fn disks(&self) -> Vec<PathBuf> {
+        let mut disks = self.legs.disks();
+        disks.truncate(self.present);
+        disks
+    }
+
+    /// Boots it from firmware through its own boot loader, and switches off.
+    pub fn boot(&self, name: &str) -> Result<Boot> {
+        let mut machine = Machine::with_disks(&self.disks()).start(&self.work, name)?;
+        Ok(machine.boot())
+    }
+
+    /// [`Patient::boot`], on copies of the disks that are thrown away.
+    pub fn trial_boot(&self, name: &str) -> Result<Boot> {
+        let dir = self.work.join(format!("{name}-disks"));
+        let copy = Self {
+            legs: self.legs.copy_to(&dir)?,
+            present: self.present,
+            work: self.work.clone(),
+        };
+        let boot = copy.boot(name);
+        std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        boot
+    }
+
+    /// A rescue session on its disks.
+    pub fn rescue(&self, rescue: &Rescue, commands: &[&str], name: &str) -> Result<Session> {
+        rescue.run(&self.disks(), commands, &self.work, name)
+    }
+
+    /// A rescue session that must leave every bit of both disks as it is.
+    pub fn rescue_unchanged(
+        &self,
+        rescue: &Rescue,
+        commands: &[&str],
+        name: &str,
+    ) -> Result<(Session, Vec<String>)> {
+        let before = self.legs.digests()?;
+        let session = self.rescue(rescue, commands, name)?;
+        let after = self.legs.digests()?;
+        ensure!(
+            before == after,
+            "{name} changed the disks: SHA-256 before {before:?}, after {after:?}"
+        );
+        Ok((session, after))
+    }
+
+    /// All of its root filesystem, read from the first leg.
+    pub fn manifest(&self) -> Result<Manifest> {
+        let mounted = self.legs.look(&self.work.join("mnt"))?;
+        let manifest = Manifest::of(mounted.path())?;
+        mounted.unmount()?;
+        Ok(manifest)
+    }
+
+    /// Runs `look` on its root filesystem, mounted read-only.
+    pub fn look(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let mounted = self.legs.look(&self.work.join("mnt"))?;
+        look(mounted.path())?;
+        mounted.unmount()
+    }
+}
+
+/// Fails unless the boot ended as expected.
+pub fn expect_boot(expected: Expect, boot: &Boot, when: &str) -> Result<()> {
+    ensure!(
+        expected.fits(boot),
+        "{when}: expected the boot to end as {expected:?}, seen: {boot}"
+    );
+    Ok(())
+}
+
+/// Runs `case` at machine level.
+pub fn run(case: &Case, level: &MachineLevel) -> Result<()> {
+    let work = work_dir(&format!("machine-{}", case.name));
+    let suite = level.rescue.unwrap_or(Suite::Bookworm);
+    let rescue = Rescue::build(suite, Path::new(LIFEBOOT), &work)?;
+    let patient = Patient::of(case, &work)?;
+    expect_boot(level.boot, &patient.trial_boot("boot-before")?, "before")?;
+
+    let (session, _) =
+        patient.rescue_unchanged(&rescue, &["diagnose --json"], "rescue-diagnose")?;
+    expect_report(
+        &session,
+        0,
+        &session.output,
+        &level.findings,
+        &level.verdict,
+    )?;
+    match &level.repaired {
+        Some(repaired) => repair(&patient, &rescue, repaired),
+        None => Ok(()),
+    }
+}
+
+fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()> {
+    let before = patient.manifest()?;
+    patient.rescue(rescue, &["repair --yes --json"], "rescue-repair")?;
+    let session = patient.rescue(rescue, &["diagnose --json"], "rescue-diagnose-again")?;
+    expect_report(
+        &session,
+        0,
+        &session.output,
+        &repaired.findings,
+        &repaired.verdict,
+    )
+    .context("after the repair")?;
+    patient.look(|root| repaired.check_tree(root))?;
+    if let Some(expected) = repaired.boot {
+        expect_boot(
+            expected,
+            &patient.trial_boot("boot-after")?,
+            "after the repair",
+        )?;
+    }
+    if repaired.undo {
+        let session = patient.rescue(rescue, &["undo --yes"], "rescue-undo")?;
+        ensure!(
+            session.exit_codes == [0],
+            "undo ended with {:?}",
+            session.exit_codes
+        );
+        before
+            .expect_same(&patient.manifest()?)
+            .context("after the undo")?;
+    }
+    Ok(())
+}
+
+fn expect_report(
+    session: &Session,
+    command: usize,
+    text: &str,
+    findings: &[String],
+    verdict: &str,
+) -> Result<()> {
+    let (report, _) =
+        Report::first(text).with_context(|| format!("see {}", session.log.display()))?;
+    report
+        .expect(findings, verdict, session.exit_codes[command])
+        .with_context(|| format!("console in {}", session.log.display()))
+}

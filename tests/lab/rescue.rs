@@ -1,0 +1,203 @@
+//! The rescue image: a Debian kernel, its modules, and `lifeboot` as `/init`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use walkdir::WalkDir;
+
+use super::base::{self, Kernel};
+use super::cpio::Archive;
+use super::legs::Legs;
+use super::modules::Modules;
+use super::mounts::Overlay;
+use super::qemu::{Direct, Machine};
+use super::suite::Suite;
+use super::{cache, run};
+
+/// Enough for a technician's smallest rescue system.
+const MEMORY_MIB: u32 = 512;
+
+/// How long one rescue session may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A statically linked shell, put into the image where the host has one.
+const BUSYBOX: &str = "/bin/busybox";
+
+/// A rescue system that can be booted on any disks.
+#[derive(Debug)]
+pub struct Rescue {
+    kernel: PathBuf,
+    initramfs: PathBuf,
+}
+
+/// What one rescue session said and did.
+#[derive(Debug)]
+pub struct Session {
+    /// Standard output of all commands, one after the other.
+    pub output: String,
+    /// Exit codes of the commands, in their order.
+    pub exit_codes: Vec<i32>,
+    /// Where the console was logged.
+    pub log: PathBuf,
+}
+
+impl Rescue {
+    /// Builds the image with the kernel of `suite` and the program `lifeboot`
+    /// into the folder `dir`.
+    pub fn build(suite: Suite, lifeboot: &Path, dir: &Path) -> Result<Self> {
+        let root = base::root(suite)?;
+        let kernel = base::kernel(&root)?;
+        let packed = packed_modules(suite, &root, &kernel)?;
+
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let path = dir.join(format!("rescue-{suite}.initramfs"));
+        let mut image = programs(lifeboot)?;
+        image.extend(fs::read(&packed).with_context(|| format!("reading {}", packed.display()))?);
+        fs::write(&path, image).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self {
+            kernel: kernel.image,
+            initramfs: path,
+        })
+    }
+
+    /// The size of the image in bytes.
+    pub fn size(&self) -> Result<u64> {
+        let path = &self.initramfs;
+        let data = fs::metadata(path).with_context(|| format!("looking at {}", path.display()))?;
+        Ok(data.len())
+    }
+
+    /// Boots it on `disks`, runs `commands` in order and switches off.
+    pub fn run(
+        &self,
+        disks: &[PathBuf],
+        commands: &[&str],
+        logs: &Path,
+        name: &str,
+    ) -> Result<Session> {
+        let mut line = "console=ttyS0 quiet panic=-1 lifeboot.out=/dev/ttyS1".to_owned();
+        for command in commands {
+            line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
+        }
+        line.push_str(" lifeboot.then=poweroff");
+        let running = Machine::with_disks(disks)
+            .memory_mib(MEMORY_MIB)
+            .direct(Direct {
+                kernel: self.kernel.clone(),
+                initramfs: self.initramfs.clone(),
+                command_line: line,
+            })
+            .start(logs, name)?;
+        let data = running.data.clone();
+        let log = logs.join(format!("{name}.log"));
+        let console = running
+            .power_off(PATIENCE)
+            .with_context(|| format!("rescue session {name}, see {}", log.display()))?;
+        let output = fs::read(&data).with_context(|| format!("reading {}", data.display()))?;
+        let session = Session {
+            output: String::from_utf8_lossy(&output).into_owned(),
+            exit_codes: exit_codes(&console),
+            log,
+        };
+        anyhow::ensure!(
+            session.exit_codes.len() == commands.len(),
+            "{} of {} commands ended, see {}",
+            session.exit_codes.len(),
+            commands.len(),
+            session.log.display()
+        );
+        Ok(session)
+    }
+
+    /// The same on both legs of `legs`.
+    pub fn run_on(
+        &self,
+        legs: &Legs,
+        commands: &[&str],
+        logs: &Path,
+        name: &str,
+    ) -> Result<Session> {
+        self.run(&legs.disks(), commands, logs, name)
+    }
+}
+
+/// From the supervisor's lines `lifeboot-init: "..." ended with exit code 10`.
+fn exit_codes(console: &str) -> Vec<i32> {
+    console
+        .lines()
+        .filter_map(|line| {
+            let (_, rest) = line.split_once("lifeboot-init: ")?;
+            let (_, code) = rest.split_once(" ended with exit code ")?;
+            code.trim().parse().ok()
+        })
+        .collect()
+}
+
+/// The first, uncompressed part of the image: it changes with each build.
+fn programs(lifeboot: &Path) -> Result<Vec<u8>> {
+    let program = fs::read(lifeboot).with_context(|| format!("reading {}", lifeboot.display()))?;
+    let mut archive = Archive::new(Vec::new());
+    for folder in ["dev", "proc", "sys", "run", "tmp", "bin", "etc"] {
+        archive.folder(folder)?;
+    }
+    archive.program("init", &program)?;
+    archive.link("bin/lifeboot", "/init")?;
+    if let Ok(busybox) = fs::read(BUSYBOX) {
+        archive.program("bin/busybox", &busybox)?;
+        archive.link("bin/sh", "busybox")?;
+    }
+    let mut bytes = archive.finish()?;
+    // The kernel looks for the next part at a multiple of four.
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    Ok(bytes)
+}
+
+/// The second part: `/lib/modules/RELEASE`, compressed, kept in the cache.
+fn packed_modules(suite: Suite, root: &Path, kernel: &Kernel) -> Result<PathBuf> {
+    let modules = Modules::of(root, &kernel.release)?;
+    let selection = modules.selection()?;
+    let list: Vec<&str> = selection.iter().map(String::as_str).collect();
+    let mut inputs = vec![kernel.release.as_str()];
+    inputs.extend(&list);
+    let entry = cache::entry(&format!("modules-{suite}"), &inputs, |dir| {
+        // The server's own depmod: it knows how its modules are compressed.
+        let overlay = Overlay::over(root, &dir.join("overlay"))?;
+        let stage = overlay.path().join("stage");
+        modules.copy_to(&selection, &stage.join("lib/modules").join(&kernel.release))?;
+        run::output(
+            "listing the chosen modules",
+            Command::new("chroot")
+                .arg(overlay.path())
+                .args(["depmod", "-b", "/stage", &kernel.release])
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        )?;
+        let path = dir.join("modules.cpio");
+        let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        pack(&stage, file).with_context(|| format!("writing {}", path.display()))?;
+        run::output(
+            "compressing the modules",
+            Command::new("zstd").args(["-q", "-10", "--rm"]).arg(&path),
+        )?;
+        Ok(())
+    })?;
+    Ok(entry.join("modules.cpio.zst"))
+}
+
+fn pack(stage: &Path, out: File) -> Result<()> {
+    let mut archive = Archive::new(std::io::BufWriter::new(out));
+    for entry in WalkDir::new(stage).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let path = entry.path().strip_prefix(stage)?;
+        let name = path.to_str().context("a path that is no text")?;
+        if entry.file_type().is_dir() {
+            archive.folder(name)?;
+        } else {
+            archive.file(name, &fs::read(entry.path())?)?;
+        }
+    }
+    archive.finish()?.into_inner()?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Cases at tree level: a broken directory tree, diagnosed in about a second.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::case::{Case, Level, Repaired};
+use super::manifest::Manifest;
+use super::mounts::Overlay;
+use super::report::Report;
+use super::{LIFEBOOT, base, half_upgrade, work_dir};
+
+/// Runs `case` at tree level.
+pub fn run(case: &Case, level: &Level) -> Result<()> {
+    let work = work_dir(&format!("tree-{}", case.name));
+    fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
+    let lower = match case.half_upgrade {
+        Some(upgrade) => half_upgrade::root(upgrade)?,
+        None => base::root(case.base)?,
+    };
+    let overlay = Overlay::over(&lower, &work)?;
+    case.break_tree(overlay.path())?;
+
+    diagnose(overlay.path(), &work, "diagnose")?.expect(&level.findings, &level.verdict)?;
+    match &level.repaired {
+        Some(repaired) => repair(repaired, overlay.path(), &work),
+        None => Ok(()),
+    }
+}
+
+fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
+    let before = Manifest::of(patient)?;
+    lifeboot(patient, work, "repair", &["repair", "--yes", "--json"])?;
+    diagnose(patient, work, "diagnose-again")?
+        .expect(&repaired.findings, &repaired.verdict)
+        .context("after the repair")?;
+    repaired.check_tree(patient)?;
+    if repaired.undo {
+        let undone = lifeboot(patient, work, "undo", &["undo", "--yes"])?;
+        ensure!(undone.code == 0, "undo ended with {}", undone.code);
+        before
+            .expect_same(&Manifest::of(patient)?)
+            .context("after the undo")?;
+    }
+    Ok(())
+}
+
+/// A report and the exit code it came with.
+struct Diagnosis {
+    report: Report,
+    code: i32,
+}
+
+impl Diagnosis {
+    fn expect(&self, findings: &[String], verdict: &str) -> Result<()> {
+        self.report.expect(findings, verdict, self.code)
+    }
+}
+
+/// `lifeboot diagnose`, which must not change a bit of the tree.
+fn diagnose(patient: &Path, work: &Path, name: &str) -> Result<Diagnosis> {
+    let ended = lifeboot(patient, work, name, &["diagnose", "--json"])?;
+    let (report, _) = Report::first(&ended.stdout)
+        .with_context(|| format!("see {}", work.join(name).display()))?;
+    Ok(Diagnosis {
+        report,
+        code: ended.code,
+    })
+}
+
+struct Ended {
+    stdout: String,
+    code: i32,
+}
+
+/// Runs the program on the tree, keeping what it said in `work`.
+fn lifeboot(patient: &Path, work: &Path, name: &str, words: &[&str]) -> Result<Ended> {
+    let result = Command::new(LIFEBOOT)
+        .args(words)
+        .arg("--root")
+        .arg(patient)
+        .stdin(Stdio::null())
+        .output()
+        .context("starting lifeboot")?;
+    fs::write(work.join(format!("{name}.stdout")), &result.stdout)?;
+    fs::write(work.join(format!("{name}.stderr")), &result.stderr)?;
+    let code = result
+        .status
+        .code()
+        .with_context(|| format!("lifeboot {words:?} was killed: {}", result.status))?;
+    ensure!(
+        code != 1 && code != 2,
+        "lifeboot {words:?} failed with {code}: {}",
+        String::from_utf8_lossy(&result.stderr)
+    );
+    Ok(Ended {
+        stdout: String::from_utf8_lossy(&result.stdout).into_owned(),
+        code,
+    })
+}
