@@ -81,7 +81,18 @@ pub struct Verdict {
     pub risk: Option<Risk>,
     /// With each disk alone.
     pub survival: Vec<Survival>,
+    /// What this version does not look at on any machine.
+    pub not_examined: &'static [&'static str],
 }
+
+/// Links of the boot chain that this version does not look at. A boot may still
+/// stop there, and the report says so.
+const NOT_EXAMINED: &[&str] = &[
+    "what is inside the initramfs",
+    "GRUB's core against its modules",
+    "services and their programs",
+    "network and sshd",
+];
 
 /// Weighs everything.
 pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
@@ -112,6 +123,7 @@ pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
         minutes: planned.then(|| plan.minutes()),
         risk: planned.then(|| plan.risk()),
         survival: survival(facts, kind, findings),
+        not_examined: NOT_EXAMINED,
     }
 }
 

@@ -163,6 +163,74 @@ fn a_disk_without_boot_loader_beside_one_with_it() {
     assert!(answer.ids().contains(&"bootloader/grub-config-missing"));
 }
 
+/// A bootable-looking tree whose GRUB entry names `kernel` and `root`.
+fn with_grub(root: &Path, kernel: &str, parameter: &str) {
+    fs::write(root.join("boot/vmlinuz-6.1"), "kernel").unwrap();
+    fs::write(root.join("boot/initrd.img-6.1"), "initramfs").unwrap();
+    fs::create_dir_all(root.join("boot/grub")).unwrap();
+    let text = format!(
+        "set default=\"0\"\nmenuentry 'Debian' {{\n linux {kernel} root={parameter} ro\n \
+         initrd /boot/initrd.img-6.1\n}}\n"
+    );
+    fs::write(root.join("boot/grub/grub.cfg"), text).unwrap();
+}
+
+#[test]
+fn the_default_entry_names_a_kernel_without_content() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("grub.img", 64, ONE_PART);
+    let tree = bench.tree("server", |root| {
+        with_grub(root, "/boot/vmlinuz-5.10", "LABEL=root");
+        fs::write(root.join("boot/vmlinuz-5.10"), "").unwrap();
+    });
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    assert!(
+        diagnose(&[&disk])
+            .ids()
+            .contains(&"bootloader/default-entry-broken")
+    );
+}
+
+#[test]
+fn the_root_parameter_is_compared_with_the_disks() {
+    if !is_root() {
+        return;
+    }
+    let id = "bootloader/root-parameter-wrong";
+    for (label, fires) in [("server", false), ("other", true)] {
+        let bench = Bench::new();
+        let disk = bench.disk("grub.img", 64, ONE_PART);
+        let tree = bench.tree("server", |root| {
+            with_grub(root, "/boot/vmlinuz-6.1", &format!("LABEL={label}"));
+        });
+        bench.ext4(&disk, 2048, 30000, Some(&tree));
+        // The label lies 0x78 bytes into ext4's superblock.
+        write_at(&disk, 2048 * SECTOR + 1024 + 0x78, b"server");
+        assert_eq!(diagnose(&[&disk]).ids().contains(&id), fires, "{label}");
+    }
+}
+
+#[test]
+fn what_lies_in_a_sealed_container_is_unknown_and_not_missing() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("luks.img", 64, TWO_PARTS);
+    let tree = bench.tree("server", |root| {
+        let line = "UUID=12345678-1234-1234-1234-123456789012 /data ext4 defaults 0 2\n";
+        fs::write(root.join("etc/fstab"), line).unwrap();
+    });
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    write_at(&disk, 63488 * SECTOR, b"LUKS\xBA\xBE\x00\x02");
+    let answer = diagnose(&[&disk]);
+    assert!(!answer.ids().contains(&"services/fstab-device-missing"));
+    assert_eq!(answer.verdict(), "undetermined");
+}
+
 #[test]
 fn no_system_on_the_disk() {
     if !is_root() {

@@ -85,3 +85,17 @@ fn the_freshest_alone_is_degraded_and_a_half_built_one_is_unusable() {
     let array = array_of(vec![half]).unwrap();
     assert!(matches!(array.state, State::Unusable { .. }));
 }
+
+#[test]
+fn a_replaced_disk_that_is_still_plugged_in_is_only_stale() {
+    // Device 1 was replaced by device 2, which took slot 1.
+    let now: &[u16] = &[0, 0xFFFF, 1];
+    let array = array_of(vec![
+        leg("a", 0, 500, now),
+        leg("new", 2, 500, now),
+        leg("old", 1, 100, BOTH),
+    ])
+    .unwrap();
+    assert_eq!(array.state, State::Complete);
+    assert_eq!(array.legs[2].standing, Standing::Stale { behind: 400 });
+}

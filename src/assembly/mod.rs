@@ -221,17 +221,20 @@ fn state_of(freshest: &Superblock, legs: &[Leg], missing: &[u32]) -> State {
 
 /// True when two members each went on and count the other as gone.
 fn diverged(legs: &[Leg]) -> bool {
-    let active = |leg: &Leg| matches!(leg.superblock.role(), Role::Active(_));
-    let drops = |one: &Leg, other: &Leg| {
-        !matches!(
-            one.superblock.role_of(other.superblock.number),
-            Role::Active(_)
-        )
+    let slot = |leg: &Leg| match leg.superblock.role() {
+        Role::Active(slot) => Some(slot),
+        _ => None,
     };
+    // By slots, not by devices: an old disk that was replaced long ago does not
+    // know its successor, and still counts the slot as filled (by itself).
+    let empty = |one: &Leg, slot: u16| !one.superblock.roles.contains(&slot);
     legs.iter().enumerate().any(|(index, one)| {
-        legs[index + 1..]
-            .iter()
-            .any(|other| active(one) && active(other) && drops(one, other) && drops(other, one))
+        legs[index + 1..].iter().any(|other| {
+            let (Some(own), Some(others)) = (slot(one), slot(other)) else {
+                return false;
+            };
+            empty(one, others) && empty(other, own)
+        })
     })
 }
 

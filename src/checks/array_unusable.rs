@@ -14,9 +14,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    // With the root found all the same, the loss is not what stops the boot.
+    // With the root found all the same, it is not what stops the boot; what
+    // else needs it is asked by the check on fstab.
     let severity = if facts.tree.is_some() {
-        Severity::Degraded
+        Severity::Note
     } else {
         Severity::Blocker
     };
@@ -29,11 +30,13 @@ fn run(facts: &Facts, out: &mut Findings) {
                 .with([Evidence::seen(&array.name, why.as_str())])
                 .by_hand(by_hand);
             out.push(finding);
-            out.could_not_tell(
-                Stage::Storage,
-                format!("array {}", array.name),
-                why.as_str(),
-            );
+            if facts.tree.is_none() {
+                out.could_not_tell(
+                    Stage::Storage,
+                    format!("array {}", array.name),
+                    why.as_str(),
+                );
+            }
         }
     }
     for volume in facts.survey.volumes() {

@@ -1,6 +1,6 @@
 //! The entry that GRUB starts by itself names files that are not there.
 
-use super::Check;
+use super::{Check, boot_unseen};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
@@ -16,6 +16,9 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(grub) = &tree.kernels.grub else {
         return;
     };
+    if boot_unseen(tree) {
+        return;
+    }
     let Some(entry) = grub.default_entry() else {
         if !grub.entries.is_empty() {
             out.could_not_tell(
@@ -26,25 +29,23 @@ fn run(facts: &Facts, out: &mut Findings) {
         }
         return;
     };
-    let kernel = tree.kernels.by_image(&entry.kernel);
-    // Where no kernel is left at all, kernel/kernel-missing says so.
-    if tree.kernels.kernels.is_empty() {
-        return;
-    }
-    let mut wrong = Vec::new();
-    if kernel.is_none() && !is_link(&entry.kernel) {
-        wrong.push(Evidence::seen(&entry.kernel, "nothing").expected("the kernel it names"));
-    }
-    for file in &entry.initramfs {
-        let known = tree
-            .kernels
-            .kernels
-            .iter()
-            .any(|kernel| kernel.initramfs.as_ref() == Some(file));
-        if !known && file.contains("/initr") && !is_link(file) && kernel.is_none() {
-            wrong.push(Evidence::seen(file, "nothing").expected("the initramfs it names"));
-        }
-    }
+    // Where no kernel is left at all, or one has no initramfs, other checks say
+    // so in better words.
+    let kernels = &tree.kernels.kernels;
+    let told_elsewhere = |file: &String| {
+        kernels.is_empty()
+            || kernels.iter().any(|kernel| {
+                (kernel.initramfs.is_none() || kernel.initramfs_bytes == 0)
+                    && file.contains("/initr")
+                    && file.contains(&kernel.release)
+            })
+    };
+    let wrong: Vec<_> = entry
+        .missing
+        .iter()
+        .filter(|file| !told_elsewhere(file))
+        .map(|file| Evidence::seen(file, "nothing, or an empty file").expected("the file it loads"))
+        .collect();
     if wrong.is_empty() {
         return;
     }
@@ -55,12 +56,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             format!("GRUB's default entry {:?} names missing files", entry.title),
         )
         .with(wrong)
-        .because("a kernel was removed and update-grub did not run")
-        .by_hand("in a chroot of the patient: update-grub");
+        .because("a kernel was removed, or cut off, and the configuration not made anew")
+        .by_hand("in a chroot of the patient: update-grub (Debian), grub2-mkconfig (Fedora)");
     out.push(finding);
-}
-
-/// `/vmlinuz` and `/boot/vmlinuz` are links to whichever kernel is current.
-fn is_link(path: &str) -> bool {
-    !path.contains('-')
 }

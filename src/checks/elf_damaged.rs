@@ -1,6 +1,6 @@
 //! PID 1, its loader or a library is damaged or for another machine.
 
-use super::Check;
+use super::{Check, usr_unseen};
 use crate::facts::Facts;
 use crate::facts::elf::Problem;
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -14,7 +14,11 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        return;
+    }
     for problem in &tree.init.best_closure().problems {
+        let mut title = "is damaged";
         let (path, seen) = match problem {
             Problem::ProgramDamaged { path, why } | Problem::LibraryDamaged { path, why, .. } => {
                 (path, why.clone())
@@ -27,7 +31,10 @@ fn run(facts: &Facts, out: &mut Findings) {
                 found,
                 expected,
                 ..
-            } => (path, format!("for {found}, not {expected}")),
+            } => {
+                title = "is for another machine";
+                (path, format!("for {found}, not {expected}"))
+            }
             Problem::LinkLoop { path, .. } if *path != tree.init.asked => {
                 (path, "links lead in a circle".to_owned())
             }
@@ -37,7 +44,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             .finding(
                 Severity::Blocker,
                 path,
-                format!("PID 1 cannot start: {path} is damaged"),
+                format!("PID 1 cannot start: {path} {title}"),
             )
             .with([Evidence::seen(path, seen).expected("a sound ELF file")])
             .because("a write that was cut off, or a file of another system copied over it");

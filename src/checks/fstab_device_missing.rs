@@ -1,6 +1,8 @@
 //! A device that fstab insists on is not there: the boot ends in emergency
 //! mode.
 
+use std::path::Path;
+
 use super::Check;
 use crate::facts::Facts;
 use crate::facts::mounts::{Device, Line};
@@ -38,7 +40,7 @@ fn run(facts: &Facts, out: &mut Findings) {
                 out.could_not_tell(
                     Stage::Services,
                     format!("what {} for {target} means", line.entry.spec),
-                    "names of this kind change between systems; a UUID would not",
+                    "the name changes between systems, or not all disks were opened",
                 );
             }
             _ => {}
@@ -46,12 +48,13 @@ fn run(facts: &Facts, out: &mut Findings) {
     }
 }
 
-/// A missing root is found elsewhere; swap and nofail only delay the boot.
+/// The root is mounted by the initramfs, whatever fstab says; swap and nofail
+/// only delay the boot, an automount waits until somebody looks.
 fn severity(line: &Line) -> Severity {
     let entry = &line.entry;
-    if entry.has("nofail") {
+    if entry.has("nofail") || entry.has("x-systemd.automount") {
         Severity::Note
-    } else if entry.is_swap() {
+    } else if entry.is_swap() || entry.has("_netdev") || entry.target == Path::new("/") {
         Severity::Degraded
     } else {
         Severity::Blocker
@@ -61,7 +64,6 @@ fn severity(line: &Line) -> Severity {
 fn matters(line: &Line) -> bool {
     severity(line) == Severity::Blocker
         && !line.entry.has("noauto")
-        && line.entry.target != std::path::Path::new("/")
         // Optical drives come from installers and are noauto in all but name.
         && !line.entry.spec.starts_with("/dev/sr")
         && !line.entry.spec.starts_with("/dev/cdrom")

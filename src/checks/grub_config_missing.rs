@@ -1,8 +1,9 @@
 //! GRUB is on the disk, but its configuration is not.
 
-use super::Check;
+use super::{Check, boot_unseen};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
+use crate::sysroot::Search;
 
 pub(super) const CHECK: Check = Check {
     id: "bootloader/grub-config-missing",
@@ -13,9 +14,27 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
-    let grub_on_disk = facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
-    if !facts.has_disks() || !grub_on_disk || tree.kernels.unreadable.is_some() {
+    let Search::Found(info) = &facts.search else {
         return;
+    };
+    let mut disks = facts.survey.disks.iter();
+    let grub_on_disk = disks.any(|disk| disk.grub_boot_code && info.disks.contains(&disk.name));
+    if !grub_on_disk || tree.kernels.unreadable.is_some() || boot_unseen(tree) {
+        return;
+    }
+    if let Some(grub) = &tree.kernels.grub {
+        if let Some(why) = &grub.unreadable {
+            out.could_not_tell(Stage::Bootloader, &grub.path, why.as_str());
+            return;
+        }
+        if grub.bls {
+            out.could_not_tell(
+                Stage::Bootloader,
+                "which entry GRUB starts",
+                "entries in /boot/loader/entries are not read by this version",
+            );
+            return;
+        }
     }
     let entries = tree.kernels.grub.as_ref().map(|grub| grub.entries.len());
     if entries.is_some_and(|count| count > 0) {

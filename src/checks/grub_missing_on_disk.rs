@@ -1,7 +1,8 @@
 //! A disk of the root's mirror without a boot loader.
 
 use super::Check;
-use crate::facts::Facts;
+use crate::facts::packages::Packages;
+use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
 use crate::survey::Disk;
 use crate::sysroot::Search;
@@ -26,7 +27,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if disks.is_empty() {
         return;
     }
-    if facts.survey.disks.iter().any(has_esp) {
+    if disks.iter().any(|disk| has_esp(disk)) {
         out.could_not_tell(
             Stage::Bootloader,
             "the UEFI boot loader",
@@ -47,6 +48,14 @@ fn run(facts: &Facts, out: &mut Findings) {
     }
     // A boot loader on a third disk would do; without any, nothing starts.
     let none = !facts.survey.disks.iter().any(has_grub);
+    if none && !uses_grub(tree) {
+        out.could_not_tell(
+            Stage::Bootloader,
+            "the boot loader",
+            "it is not GRUB, and this version examines no other",
+        );
+        return;
+    }
     let severity = if none {
         Severity::Blocker
     } else {
@@ -67,6 +76,15 @@ fn run(facts: &Facts, out: &mut Findings) {
             ));
         out.push(finding);
     }
+}
+
+/// True when the patient has GRUB's configuration or package.
+fn uses_grub(tree: &Tree) -> bool {
+    let package = match &tree.packages {
+        Packages::Dpkg(dpkg) => dpkg.has(|name| name.starts_with("grub-pc")),
+        _ => false,
+    };
+    package || tree.kernels.grub.is_some()
 }
 
 fn has_esp(disk: &Disk) -> bool {

@@ -1,6 +1,6 @@
 //! The path that the kernel starts as PID 1 leads nowhere.
 
-use super::Check;
+use super::{Check, usr_unseen};
 use crate::facts::Facts;
 use crate::facts::elf::{Closure, Problem};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        return;
+    }
     let init = &tree.init;
     if init.found() {
         return;

@@ -1,6 +1,6 @@
 //! A kernel without its initramfs.
 
-use super::Check;
+use super::{Check, boot_unseen};
 use crate::facts::Facts;
 use crate::facts::kernels::Kernel;
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if boot_unseen(tree) {
+        return;
+    }
     let kernels = &tree.kernels;
     let booted = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
     // A kernel of one's own may do without; then none has one.

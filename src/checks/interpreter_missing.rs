@@ -1,6 +1,6 @@
 //! The dynamic loader that PID 1 names is not there.
 
-use super::Check;
+use super::{Check, usr_unseen};
 use crate::facts::Facts;
 use crate::facts::elf::Problem;
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        return;
+    }
     for problem in &tree.init.best_closure().problems {
         let Problem::InterpreterMissing {
             interpreter,

@@ -1,6 +1,6 @@
 //! There is no kernel to start.
 
-use super::{Check, boots_itself};
+use super::{Check, boot_unseen, boots_itself};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
@@ -16,7 +16,17 @@ fn run(facts: &Facts, out: &mut Findings) {
     if let Some(why) = &tree.kernels.unreadable {
         out.could_not_tell(Stage::Kernel, "/boot", why.as_str());
     }
-    if tree.kernels.kernels.iter().any(|kernel| kernel.bytes > 0) {
+    if boot_unseen(tree) {
+        let why = "fstab has a filesystem for it, which is not mounted here";
+        out.could_not_tell(Stage::Kernel, "the kernels in /boot", why);
+        return;
+    }
+    // Kernels with a name of their own are known to GRUB alone.
+    let by_grub = tree.kernels.grub.as_ref().is_some_and(|grub| {
+        let mut entries = grub.entries.iter();
+        entries.any(|entry| !entry.missing.contains(&entry.kernel))
+    });
+    if by_grub || tree.kernels.kernels.iter().any(|kernel| kernel.bytes > 0) {
         return;
     }
     if !boots_itself(facts, tree) {
@@ -36,6 +46,6 @@ fn run(facts: &Facts, out: &mut Findings) {
         .with(empty)
         .with([Evidence::seen("/boot", "no vmlinuz-* with content").expected("a kernel")])
         .because("it was removed, or /boot is a filesystem that is not mounted here")
-        .by_hand("in a chroot of the patient: apt-get install --reinstall linux-image-amd64");
+        .by_hand("in a chroot of the patient: reinstall the kernel's package");
     out.push(finding);
 }

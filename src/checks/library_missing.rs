@@ -1,8 +1,10 @@
 //! A library that PID 1 needs is nowhere where the loader looks.
 
-use super::{Check, some};
-use crate::facts::Facts;
+use std::path::Path;
+
+use super::{Check, some, usr_unseen};
 use crate::facts::elf::Problem;
+use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +16,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        return;
+    }
     for problem in &tree.init.best_closure().problems {
         match problem {
             Problem::LibraryMissing {
@@ -29,12 +34,11 @@ fn run(facts: &Facts, out: &mut Findings) {
                         name,
                         format!("PID 1 cannot start: {name} is missing"),
                     )
-                    .with([Evidence::seen(needed_by, format!("needs {name}"))])
-                    .with(
-                        searched
-                            .iter()
-                            .map(|dir| Evidence::seen(dir, format!("no {name}"))),
-                    );
+                    .with([
+                        Evidence::seen(needed_by, format!("needs {name}")),
+                        Evidence::seen("the loader", format!("looks in {}", some(searched, 6))),
+                    ])
+                    .with(lost(tree, searched));
                 if let Some(path) = not_in_cache {
                     finding = finding
                         .with([Evidence::seen(path, "is here, but not in /etc/ld.so.cache")])
@@ -53,4 +57,18 @@ fn run(facts: &Facts, out: &mut Findings) {
             _ => {}
         }
     }
+}
+
+/// The places among `searched` that are not as they should be themselves.
+fn lost(tree: &Tree, searched: &[String]) -> Vec<Evidence> {
+    let suspects = tree.layout.suspects.iter();
+    suspects
+        .filter(|suspect| {
+            searched.iter().any(|dir| {
+                let real = tree.layout.real_name(Path::new(dir));
+                real.starts_with(&suspect.path) || Path::new(dir).starts_with(&suspect.path)
+            })
+        })
+        .map(|suspect| Evidence::seen(&suspect.path, "is not what it should be"))
+        .collect()
 }

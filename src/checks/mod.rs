@@ -32,6 +32,7 @@ mod no_system;
 mod package_database_damaged;
 mod part_not_mounted;
 mod repair_interrupted;
+mod root_parameter_wrong;
 mod several_systems;
 mod system_directory_replaced;
 mod upgrade_interrupted;
@@ -58,6 +59,7 @@ pub const CHECKS: &[&Check] = &[
     &grub_missing_on_disk::CHECK,
     &grub_config_missing::CHECK,
     &default_entry_broken::CHECK,
+    &root_parameter_wrong::CHECK,
     &kernel_missing::CHECK,
     &modules_missing::CHECK,
     &initramfs_missing::CHECK,
@@ -160,6 +162,17 @@ impl Finding {
         self.by_hand = Some(advice.into());
         self
     }
+}
+
+/// True when /boot is a filesystem of its own that was not there to be looked
+/// at: what seems to be missing in it is no finding.
+fn boot_unseen(tree: &Tree) -> bool {
+    tree.mounts.lacks("/boot")
+}
+
+/// The same for /usr, without which neither the layout nor PID 1 can be judged.
+fn usr_unseen(tree: &Tree) -> bool {
+    tree.mounts.lacks("/usr")
 }
 
 /// True when the patient is a machine that starts a kernel of its own, and not

@@ -1,6 +1,6 @@
 //! A kernel without its modules.
 
-use super::Check;
+use super::{Check, boot_unseen, usr_unseen};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
@@ -13,6 +13,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) || boot_unseen(tree) {
+        return;
+    }
     let booted = tree
         .kernels
         .grub
@@ -30,15 +33,22 @@ fn run(facts: &Facts, out: &mut Findings) {
             Severity::Degraded
         };
         let path = format!("/lib/modules/{}", kernel.release);
+        let (seen, by_hand) = if kernel.modules_directory {
+            let command = format!("depmod -b ROOT {}", kernel.release);
+            ("modules, but no modules.dep", command)
+        } else {
+            let advice = "in a chroot of the patient: reinstall the kernel's package";
+            ("no modules", advice.to_owned())
+        };
         let finding = CHECK
             .finding(
                 severity,
                 &kernel.release,
-                format!("the kernel {} has no modules", kernel.release),
+                format!("the kernel {} cannot load its modules", kernel.release),
             )
-            .with([Evidence::seen(path, "no modules.dep").expected("the modules of this kernel")])
-            .because("the kernel was removed or upgraded while /boot was not mounted")
-            .by_hand("in a chroot of the patient: reinstall the kernel's package");
+            .with([Evidence::seen(path, seen).expected("the modules of this kernel")])
+            .because("its package was removed, or not configured after it was unpacked")
+            .by_hand(by_hand);
         out.push(finding);
     }
 }

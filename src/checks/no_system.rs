@@ -22,16 +22,19 @@ fn run(facts: &Facts, out: &mut Findings) {
     let seen = looked_at
         .iter()
         .map(|rejected| Evidence::seen(&rejected.name, rejected.why.as_str()));
+    let unknown: Vec<_> = looked_at.iter().filter(|r| r.unknown).collect();
+    let (severity, title) = if unknown.is_empty() {
+        let title = "no filesystem on these disks holds a system";
+        (Severity::Blocker, title)
+    } else {
+        let title = "no filesystem that could be opened holds a system";
+        (Severity::Note, title)
+    };
     let finding = CHECK
-        .finding(
-            Severity::Blocker,
-            "root",
-            "no filesystem on these disks holds a system",
-        )
+        .finding(severity, "root", title)
         .with(seen)
         .by_hand("lifeboot survey; then lifeboot diagnose --root DIR for a tree you mounted");
     out.push(finding);
-    let unknown: Vec<_> = looked_at.iter().filter(|r| r.unknown).collect();
     let why = match unknown.first() {
         Some(first) => format!("{} could not be looked at: {}", first.name, first.why),
         None => "nothing that could be opened looks like one".into(),

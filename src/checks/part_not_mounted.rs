@@ -19,18 +19,25 @@ fn run(facts: &Facts, out: &mut Findings) {
     };
     for part in &info.missing {
         let target = part.target.display().to_string();
+        let optional = part.optional;
         let finding = CHECK
             .finding(
-                Severity::Degraded,
+                if optional {
+                    Severity::Note
+                } else {
+                    Severity::Degraded
+                },
                 &target,
                 format!("{target} could not be mounted, so it was not examined"),
             )
             .with([Evidence::seen(&part.spec, part.why.as_str())]);
         out.push(finding);
-        out.could_not_tell(
-            Stage::Root,
-            format!("what is in {target}"),
-            part.why.as_str(),
-        );
+        if !optional {
+            out.could_not_tell(
+                Stage::Root,
+                format!("what is in {target}"),
+                part.why.as_str(),
+            );
+        }
     }
 }

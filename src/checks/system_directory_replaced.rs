@@ -1,7 +1,7 @@
 //! A system directory was renamed, and a link, nothing or an impostor stands
 //! in its place.
 
-use super::Check;
+use super::{Check, usr_unseen};
 use crate::facts::layout::{Expected, Seen, Suspect};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -15,6 +15,11 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        let why = "fstab has a filesystem for it, which is not mounted here";
+        out.could_not_tell(Stage::Root, "/usr", why);
+        return;
+    }
     if tree.layout.unknown {
         out.could_not_tell(
             Stage::Root,
@@ -55,7 +60,7 @@ pub(super) fn severity(tree: &Tree, path: &str) -> Severity {
         .trail
         .iter()
         .any(|step| std::path::Path::new(step).starts_with(path));
-    if on_the_way {
+    if on_the_way && !tree.init.closure.starts() {
         Severity::Blocker
     } else if [
         "/etc",

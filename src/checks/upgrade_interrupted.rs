@@ -27,10 +27,12 @@ fn run(facts: &Facts, out: &mut Findings) {
         }
     };
     let unfinished = dpkg.unfinished();
-    if unfinished.is_empty() && dpkg.upgrade.is_none() && dpkg.pending_updates == 0 {
+    // A log that merely lacks its last line is none.
+    let run = dpkg.upgrade.as_ref().filter(|run| run.done < run.planned);
+    if unfinished.is_empty() && run.is_none() && dpkg.pending_updates == 0 {
         return;
     }
-    let title = match (&dpkg.upgrade, unfinished.len()) {
+    let title = match (run, unfinished.len()) {
         (Some(run), _) => format!(
             "an upgrade stopped: {} of {} packages are not done",
             run.planned.saturating_sub(run.done),

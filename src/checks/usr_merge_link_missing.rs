@@ -1,6 +1,6 @@
 //! A link of the merged /usr (`/bin`, `/lib64`, ...) is gone or leads astray.
 
-use super::{Check, system_directory_replaced::severity};
+use super::{Check, system_directory_replaced::severity, usr_unseen};
 use crate::facts::Facts;
 use crate::facts::layout::{Expected, Seen};
 use crate::finding::{Evidence, Findings, Stage};
@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        return;
+    }
     for suspect in &tree.layout.suspects {
         let Expected::Link { target } = &suspect.expected else {
             continue;

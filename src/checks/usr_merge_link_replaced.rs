@@ -1,7 +1,7 @@
 //! A directory stands where the merged /usr has a link: an archive was
 //! unpacked over it.
 
-use super::{Check, system_directory_replaced::severity};
+use super::{Check, system_directory_replaced::severity, usr_unseen};
 use crate::facts::Facts;
 use crate::facts::layout::{Expected, Seen};
 use crate::finding::{Evidence, Findings, Stage};
@@ -15,6 +15,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    if usr_unseen(tree) {
+        return;
+    }
     for suspect in &tree.layout.suspects {
         let Expected::Link { target } = &suspect.expected else {
             continue;

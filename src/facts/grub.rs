@@ -18,6 +18,10 @@ pub struct Entry {
     pub command_line: String,
     /// Each initramfs, as paths of the patient.
     pub initramfs: Vec<String>,
+    /// Of these files, the ones that are not there or have no content.
+    pub missing: Vec<String>,
+    /// How many entries of any kind stand before it.
+    pub before: usize,
 }
 
 /// GRUB's configuration.
@@ -29,12 +33,18 @@ pub struct Grub {
     pub entries: Vec<Entry>,
     /// True when it is sure that the first entry is the default one.
     pub first_is_default: bool,
+    /// True when entries come from `/boot/loader/entries` as well.
+    pub bls: bool,
+    /// Why it could not be read.
+    pub unreadable: Option<String>,
 }
 
 impl Grub {
     /// The entry that is started without a key pressed, where that is known.
     pub fn default_entry(&self) -> Option<&Entry> {
-        self.entries.first().filter(|_| self.first_is_default)
+        self.entries
+            .first()
+            .filter(|entry| self.first_is_default && entry.before == 0 && !self.bls)
     }
 }
 
@@ -52,14 +62,20 @@ pub(super) fn collect(root: &RootDir) -> Option<Grub> {
     let path = ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"]
         .into_iter()
         .find(|path| root.metadata(path).is_ok())?;
-    let text = root.read_text(path, LIMIT).unwrap_or_default();
-    let mut grub = parse(&text);
+    let text = root.read_text(path, LIMIT);
+    let mut grub = parse(text.as_deref().unwrap_or_default());
     grub.path = path.to_owned();
+    grub.unreadable = text.err().map(|error| error.to_string());
     for entry in &mut grub.entries {
         entry.kernel = in_patient(root, &entry.kernel);
         for file in &mut entry.initramfs {
             *file = in_patient(root, file);
         }
+        let files = std::iter::once(&entry.kernel).chain(&entry.initramfs);
+        entry.missing = files
+            .filter(|file| !root.metadata(file).is_ok_and(|meta| meta.size > 0))
+            .cloned()
+            .collect();
     }
     Some(grub)
 }
@@ -81,12 +97,20 @@ fn parse(text: &str) -> Grub {
         path: String::new(),
         entries: Vec::new(),
         first_is_default: true,
+        bls: false,
+        unreadable: None,
     };
     let mut title = String::new();
+    let mut seen = 0_usize;
     for line in text.lines().map(str::trim) {
         let mut words = line.split_whitespace();
         match words.next() {
-            Some("menuentry") => title = quoted(line),
+            Some("menuentry") => {
+                title = quoted(line);
+                seen += 1;
+            }
+            Some("submenu") => seen += 1,
+            Some("blscfg") => grub.bls = true,
             Some("linux" | "linux16" | "linuxefi") => {
                 let kernel = words.next().unwrap_or_default();
                 grub.entries.push(Entry {
@@ -94,6 +118,8 @@ fn parse(text: &str) -> Grub {
                     kernel: without_device(kernel),
                     command_line: words.collect::<Vec<_>>().join(" "),
                     initramfs: Vec::new(),
+                    missing: Vec::new(),
+                    before: seen.saturating_sub(1),
                 });
             }
             Some("initrd" | "initrd16" | "initrdefi") => {

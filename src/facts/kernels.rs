@@ -22,6 +22,8 @@ pub struct Kernel {
     pub initramfs_bytes: u64,
     /// True when its modules and their index are there.
     pub modules: bool,
+    /// True when there is a directory of modules, with or without an index.
+    pub modules_directory: bool,
 }
 
 /// Everything about kernels.
@@ -68,7 +70,7 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
         let Some(release) = name.strip_prefix("vmlinuz-") else {
             continue;
         };
-        if entry.kind == Kind::Directory {
+        if entry.kind == Kind::Directory || !is_release(release) {
             continue;
         }
         let image = format!("/boot/{name}");
@@ -82,15 +84,32 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
             image,
             initramfs_bytes: initramfs.as_deref().map_or(0, size),
             initramfs,
-            modules: has_modules(root, release),
+            modules: has_modules(root, release, "modules.dep"),
+            modules_directory: has_modules(root, release, "kernel"),
         });
     }
     kernels
 }
 
-fn has_modules(root: &RootDir, release: &str) -> bool {
+/// True for the name of a release, not of a leftover (`.dpkg-new`, `.old`) or
+/// of a rescue entry (`0-rescue-ID`).
+fn is_release(name: &str) -> bool {
+    let leftover = [
+        ".dpkg-new",
+        ".dpkg-tmp",
+        ".dpkg-bak",
+        ".old",
+        ".bak",
+        ".efi.signed",
+    ];
+    name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.contains("-rescue-")
+        && !leftover.iter().any(|end| name.ends_with(end))
+}
+
+fn has_modules(root: &RootDir, release: &str, name: &str) -> bool {
     ["/lib/modules", "/usr/lib/modules"].iter().any(|base| {
-        let index = Path::new(base).join(release).join("modules.dep");
-        root.metadata(index).is_ok_and(|meta| meta.size > 0)
+        let path = Path::new(base).join(release).join(name);
+        root.metadata(path).is_ok_and(|meta| meta.size > 0)
     })
 }

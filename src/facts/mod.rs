@@ -96,16 +96,17 @@ impl Tree {
         let root = &sysroot.root;
         let on_disks = sysroot.info.origin != Origin::Directory;
         let mut failed = Vec::new();
-        let (kernels, mounts, (packages, owners)) = std::thread::scope(|scope| {
-            let kernels = scope.spawn(|| kernels::collect(root));
-            let mounts =
-                scope.spawn(|| mounts::collect(root, on_disks.then_some((survey, assembly))));
+        let disks = on_disks.then_some((survey, assembly));
+        let ((kernels, mounts), (packages, owners)) = std::thread::scope(|scope| {
+            let boot = scope.spawn(|| {
+                let kernels = kernels::collect(root);
+                let default = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+                let mounts =
+                    mounts::collect(root, disks, default.and_then(|e| e.parameter("root")));
+                (kernels, mounts)
+            });
             let packages = packages::collect(root);
-            (
-                joined("kernels", kernels, &mut failed),
-                joined("mounts", mounts, &mut failed),
-                packages,
-            )
+            (joined("kernels and mounts", boot, &mut failed), packages)
         });
         let layout = layout::collect(root, &owners);
         let loader = Loader::open(root);

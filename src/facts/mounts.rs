@@ -36,6 +36,8 @@ pub struct Line {
     pub entry: Entry,
     /// What became of its device.
     pub device: Device,
+    /// True when another filesystem than the root's is at the mount point now.
+    pub mounted: bool,
 }
 
 /// The whole file.
@@ -47,10 +49,28 @@ pub struct Mounts {
     pub bad: Vec<BadLine>,
     /// Why the file could not be read; a missing file is none.
     pub unreadable: Option<String>,
+    /// The kernel's `root=` and what it means on these disks.
+    pub root_parameter: Option<(String, Device)>,
+}
+
+impl Mounts {
+    /// True when `part` is a filesystem of its own and was not there to be
+    /// looked at.
+    pub fn lacks(&self, part: &str) -> bool {
+        self.lines.iter().any(|line| {
+            line.entry.target == std::path::Path::new(part)
+                && line.entry.wants_device()
+                && !line.mounted
+        })
+    }
 }
 
 /// Reads fstab; without disks to set it against every device is unknown.
-pub(super) fn collect(root: &RootDir, disks: Option<(&Survey, &Assembly)>) -> Mounts {
+pub(super) fn collect(
+    root: &RootDir,
+    disks: Option<(&Survey, &Assembly)>,
+    root_parameter: Option<&str>,
+) -> Mounts {
     let text = match root.read_text("/etc/fstab", LIMIT) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Mounts::default(),
@@ -61,30 +81,44 @@ pub(super) fn collect(root: &RootDir, disks: Option<(&Survey, &Assembly)>) -> Mo
             };
         }
     };
-    let all = disks.map(|(survey, assembly)| filesystems::list(survey, assembly));
+    let disks = disks.map(|(survey, assembly)| {
+        (
+            filesystems::list(survey, assembly),
+            filesystems::all_known(survey, assembly),
+        )
+    });
+    let meaning = |spec: &str| match &disks {
+        None => Device::CannotTell,
+        Some((all, all_known)) => match filesystems::find(all, spec) {
+            Match::One(found) => Device::Present {
+                name: found.name.clone(),
+                format: found.signature.format.clone(),
+            },
+            Match::None if *all_known => Device::Absent,
+            Match::None | Match::CannotTell => Device::CannotTell,
+        },
+    };
+    let own = root.metadata("/").map(|meta| meta.dev).ok();
     let fstab = fstab::parse(&text);
     let lines = fstab
         .entries
         .into_iter()
-        .map(|entry| {
-            let device = match &all {
-                _ if !entry.wants_device() => Device::NotNeeded,
-                None => Device::CannotTell,
-                Some(all) => match filesystems::find(all, &entry.spec) {
-                    Match::One(found) => Device::Present {
-                        name: found.name.clone(),
-                        format: found.signature.format.clone(),
-                    },
-                    Match::None => Device::Absent,
-                    Match::CannotTell => Device::CannotTell,
-                },
-            };
-            Line { entry, device }
+        .map(|entry| Line {
+            device: if entry.wants_device() {
+                meaning(&entry.spec)
+            } else {
+                Device::NotNeeded
+            },
+            mounted: root
+                .metadata(&entry.target)
+                .is_ok_and(|meta| Some(meta.dev) != own),
+            entry,
         })
         .collect();
     Mounts {
         lines,
         bad: fstab.bad,
         unreadable: None,
+        root_parameter: root_parameter.map(|spec| (spec.to_owned(), meaning(spec))),
     }
 }

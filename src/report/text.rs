@@ -43,6 +43,10 @@ fn verdict(page: &mut Page, report: &Report) {
     page.line(&format!("{word}: {}", verdict.headline));
     page.item("  ", 2, &next(verdict, report));
     page.item("  ", 2, &format!("System: {}.", system(&report.facts)));
+    if verdict.kind == Kind::Boots {
+        let not = verdict.not_examined.join("; ");
+        page.item("  ", 2, &format!("Not examined by this version: {not}."));
+    }
     if !verdict.survival.is_empty() {
         let each: Vec<_> = verdict
             .survival

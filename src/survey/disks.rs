@@ -39,7 +39,10 @@ pub fn survey() -> io::Result<Survey> {
         .filter(|name| sysfs_number(name, "size").is_some_and(|sectors| sectors > 0))
         .map(|name| device(name))
         .collect();
-    Ok(Survey { disks })
+    Ok(Survey {
+        disks,
+        selected: false,
+    })
 }
 
 /// Surveys the devices or image files at `paths` and nothing else.
@@ -59,7 +62,10 @@ pub fn survey_of(paths: &[PathBuf]) -> io::Result<Survey> {
             look(name.into_owned(), source, &[])
         });
     }
-    Ok(Survey { disks })
+    Ok(Survey {
+        disks,
+        selected: true,
+    })
 }
 
 /// A disk of the kernel's: identity from sysfs, content from the disk itself.

@@ -110,9 +110,19 @@ pub enum Content {
 impl Content {
     /// What `error` says about the device.
     fn unreadable(error: &io::Error) -> Self {
+        use nix::errno::Errno;
+        // What the block layer answers for a medium or transport that failed.
+        let failures = [
+            Errno::EIO,
+            Errno::EREMOTEIO,
+            Errno::EILSEQ,
+            Errno::ENODATA,
+            Errno::ETIMEDOUT,
+        ];
+        let errno = error.raw_os_error().map(Errno::from_raw);
         Self::Unreadable {
             why: error.to_string(),
-            failing: error.kind() != io::ErrorKind::PermissionDenied,
+            failing: errno.is_some_and(|errno| failures.contains(&errno)),
         }
     }
 }
@@ -168,6 +178,8 @@ pub struct Disk {
 pub struct Survey {
     /// The disks, by name.
     pub disks: Vec<Disk>,
+    /// True when the operator named the disks, so that others may exist.
+    pub selected: bool,
 }
 
 /// A place where a filesystem or array member may lie.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::assembly::Assembly;
+use crate::assembly::{Array, Assembly, RAID1, State};
 use crate::survey::{Content, Signature, Source, Survey, signature};
 
 /// Where a filesystem can be mounted from.
@@ -68,16 +68,14 @@ pub fn list(survey: &Survey, assembly: &Assembly) -> Vec<Filesystem> {
         })
     });
     let arrays = assembly.arrays.iter().filter_map(|array| {
-        let opened = array.opened.as_ref()?;
-        let (file, source) = crate::survey::whole(&opened.device).ok()?;
-        let signature = signature::probe(&file, &source).ok()??;
+        let (signature, device) = on_array(array)?;
         Some(Filesystem {
             name: format!("array {}", array.name),
             signature,
             backing: Backing::Array {
                 uuid: array.uuid.clone(),
                 name: array.name.clone(),
-                device: opened.device.clone(),
+                device,
             },
             part_uuid: None,
             part_label: None,
@@ -90,6 +88,47 @@ pub fn list(survey: &Survey, assembly: &Assembly) -> Vec<Filesystem> {
         })
     });
     plain.chain(arrays).collect()
+}
+
+/// What lies on an array: read through it where it is open, and else from a
+/// leg of the mirror. The device is empty for one that is not open.
+fn on_array(array: &Array) -> Option<(Signature, PathBuf)> {
+    if let Some(opened) = &array.opened {
+        let (file, source) = crate::survey::whole(&opened.device).ok()?;
+        let signature = signature::probe(&file, &source).ok()??;
+        return Some((signature, opened.device.clone()));
+    }
+    let leg = array.legs.iter().find(|leg| leg.is_fresh())?;
+    if array.level != RAID1 {
+        return None;
+    }
+    let data = leg
+        .source
+        .part(leg.superblock.data_offset.saturating_mul(512), u64::MAX);
+    let signature = signature::probe(&data.open().ok()?, &data).ok()??;
+    Some((signature, PathBuf::new()))
+}
+
+/// True when everything on these disks was recognised and could be opened, so
+/// that what was not found is not there.
+pub fn all_known(survey: &Survey, assembly: &Assembly) -> bool {
+    let sealed = survey.volumes().any(|volume| match volume.content {
+        Content::Signature(found) => ["luks", "lvm2"].contains(&found.format.as_str()),
+        Content::RaidUnusable { .. } | Content::Unreadable { .. } => true,
+        Content::Unknown => {
+            let purpose = volume.partition.map(|part| part.purpose.as_str());
+            purpose != Some("bios-boot")
+        }
+        Content::RaidMember(_) => false,
+    });
+    let arrays = assembly.arrays.iter().all(|array| match array.state {
+        State::Complete => true,
+        // Of a machine that lost a disk, what was on it is gone. Of disks that
+        // the operator picked, another may hold it.
+        State::Degraded => !survey.selected,
+        State::Diverged | State::Unusable { .. } => false,
+    });
+    !sealed && arrays
 }
 
 fn kernel_name(name: &str) -> String {

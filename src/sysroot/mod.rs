@@ -39,6 +39,8 @@ pub struct MissingPart {
     pub spec: String,
     /// Why it could not be mounted.
     pub why: String,
+    /// True when the boot goes on without it (`nofail`).
+    pub optional: bool,
 }
 
 /// How the root was come by.

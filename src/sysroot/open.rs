@@ -356,6 +356,7 @@ impl Opener {
                     target: entry.target.clone(),
                     spec: entry.spec.clone(),
                     why: format!("{error:#}"),
+                    optional: entry.has("nofail"),
                 }),
             }
         }

@@ -298,7 +298,10 @@ impl Shape<'_> {
         }
         let siblings = siblings::find(self.root, self.owners, path, &owned, reachable);
         let depth = path.components().count() - 1;
-        if siblings.is_empty() && (seen == Seen::Directory || depth > 2) {
+        // Without a trace of its content only the skeleton of a system is worth
+        // a finding: /etc, /usr, /usr/bin; not /etc/foo, which was deleted.
+        let skeleton = depth == 1 || path.parent() == Some(Path::new("/usr"));
+        if siblings.is_empty() && (seen == Seen::Directory || !skeleton) {
             return None;
         }
         let (strays, emptied) = match (&seen, siblings.first()) {

@@ -1,6 +1,6 @@
 //! Which package owns which path: `/var/lib/dpkg/info/*.list`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,12 @@ impl Ownership {
             ..Self::default()
         };
         let info = base.join("info");
+        let removed: BTreeSet<String> = dpkg
+            .packages
+            .iter()
+            .filter(|package| !package.on_disk())
+            .map(|package| package.name.clone())
+            .collect();
         let mut fault = |path: &Path, what: String| {
             let path = path.display().to_string();
             dpkg.faults.push(DatabaseFault { path, what });
@@ -45,7 +51,11 @@ impl Ownership {
             match root.read(&path, LIMIT) {
                 Ok(bytes) => {
                     lists += 1;
-                    owners.add(package.split(':').next().unwrap_or(package), &bytes);
+                    let name = package.split(':').next().unwrap_or(package);
+                    // A removed package's list names what it left in /etc.
+                    if !removed.contains(name) {
+                        owners.add(name, &bytes);
+                    }
                 }
                 Err(error) => fault(&path, error.to_string()),
             }
