@@ -1,6 +1,7 @@
 //! Disk images made by the tools that make disks: sfdisk, mkfs.ext4, mdadm.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -88,13 +89,16 @@ impl Bench {
         path
     }
 
-    /// ext4 at a sector of an image, filled from a tree.
+    /// ext4 at a sector of an image, filled from a tree and labelled with its name.
     pub fn ext4(&self, image: &Path, sector: u64, kibibytes: u64, tree: Option<&Path>) {
         let mut mkfs = Command::new("mkfs.ext4");
         mkfs.args(["-q", "-F", "-O", "^resize_inode", "-E"])
             .arg(format!("offset={}", sector * SECTOR));
         if let Some(tree) = tree {
-            mkfs.arg("-d").arg(tree);
+            mkfs.arg("-d")
+                .arg(tree)
+                .arg("-L")
+                .arg(tree.file_name().unwrap());
         }
         let output = mkfs
             .arg(image)
@@ -201,7 +205,13 @@ pub fn loops_on(path: &Path) -> String {
 pub fn sha256(path: &Path) -> String {
     let mut file = File::open(path).unwrap();
     let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut hash).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
     hash.finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
