@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Source, signature::uuid_text};
+use super::{Content, Source};
 
 /// Where a 1.2 superblock begins, in sectors.
 const SECTOR_1_2: u64 = 8;
@@ -21,7 +21,7 @@ const MAX_DEVICES: usize = 4096;
 pub struct Superblock {
     /// `1.2`.
     pub version: String,
-    /// The array's UUID, as fstab-like text.
+    /// The array's UUID, as mdadm spells it.
     pub array_uuid: String,
     /// `host:name`.
     pub name: String,
@@ -287,7 +287,15 @@ fn uuid_at(bytes: &[u8], at: usize) -> Result<String, Defect> {
         .get(at..at + 16)
         .and_then(|raw| raw.try_into().ok())
         .ok_or(Defect::Truncated)?;
-    Ok(uuid_text(&raw))
+    // As mdadm spells it: four words with colons.
+    let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!(
+        "{}:{}:{}:{}",
+        &hex[..8],
+        &hex[8..16],
+        &hex[16..24],
+        &hex[24..]
+    ))
 }
 
 fn name_at(bytes: &[u8], at: usize, length: usize) -> String {

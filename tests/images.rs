@@ -1,0 +1,406 @@
+//! Disk images, good and bad, opened on this machine through loop devices.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "images/mod.rs"]
+mod bench;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bench::{Answer, Bench, SECTOR, diagnose, edit_superblock, loops_on, sha256, write_at};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const ONE_PART: &str = "label: gpt\nstart=2048, size=60000\n";
+const TWO_PARTS: &str = "label: gpt\nstart=2048, size=60000\nstart=63488, size=60000\n";
+
+/// Loop devices and mounts are root's.
+fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("skipped: needs root");
+    }
+    root
+}
+
+#[test]
+fn a_mirror_is_opened_through_one_leg_and_nothing_is_written() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |_| {});
+    let [a, b] = bench.mirror(&tree);
+    let before = [sha256(&a), sha256(&b)];
+    let answer = diagnose(&[&a, &b]);
+    assert_eq!(answer.json["search"]["kind"], "found", "{}", answer.stderr);
+    assert_eq!(
+        answer.json["assembly"]["arrays"][0]["state"]["kind"],
+        "complete"
+    );
+    assert_eq!(answer.json["tree"]["os"]["hostname"], "server");
+    assert_eq!(before, [sha256(&a), sha256(&b)]);
+    assert_eq!(loops_on(&a) + &loops_on(&b), "");
+}
+
+#[test]
+fn a_mirror_with_one_disk_is_degraded() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |_| {});
+    let [_, b] = bench.mirror(&tree);
+    let answer = diagnose(&[&b]);
+    assert!(answer.ids().contains(&"storage/array-degraded"));
+    assert_eq!(answer.json["tree"]["os"]["hostname"], "server");
+}
+
+#[test]
+fn a_stale_leg_is_left_out_and_the_fresh_one_is_read() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let old = bench.tree("old", |_| {});
+    let new = bench.tree("new", |_| {});
+    let [a, b] = bench.mirror(&old);
+    bench.ext4(&b, bench::DATA, 65536, Some(&new));
+    edit_superblock(&b, |sb| sb[200] = 99);
+    let answer = diagnose(&[&a, &b]);
+    assert!(answer.ids().contains(&"storage/array-degraded"));
+    assert_eq!(answer.json["tree"]["os"]["hostname"], "new");
+}
+
+#[test]
+fn diverged_legs_are_told_and_not_chosen() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |_| {});
+    let [a, b] = bench.mirror(&tree);
+    // Each counts the other's slot as faulty, with equal events.
+    edit_superblock(&a, |sb| sb[258..260].copy_from_slice(&[0xFE, 0xFF]));
+    edit_superblock(&b, |sb| sb[256..258].copy_from_slice(&[0xFE, 0xFF]));
+    let answer = diagnose(&[&a, &b]);
+    assert!(
+        answer.ids().contains(&"storage/legs-diverged"),
+        "{:?}",
+        answer.ids()
+    );
+    assert_eq!((answer.verdict(), answer.code), ("undetermined", 40));
+    assert!(answer.json["tree"].is_null());
+    // One side alone can be looked at.
+    assert_eq!(diagnose(&[&a]).json["search"]["kind"], "found");
+}
+
+#[test]
+fn every_flipped_byte_of_a_superblock_is_noticed_or_harmless() {
+    let good = include_bytes!("images/raid1-slot0.sb");
+    let parse = |bytes: &[u8]| lifeboot::survey::superblock::parse(bytes, 8);
+    let whole = parse(good).unwrap();
+    assert_eq!(whole.array_uuid, "1f0b0a7e:00004000:80000000:0000a0a0");
+    assert_eq!(
+        (whole.level, whole.raid_disks, whole.data_offset),
+        (1, 2, 4096)
+    );
+    let covered = 256 + 2 * whole.roles.len();
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 1 << bit;
+            let parsed = parse(&bytes);
+            assert_eq!(parsed.is_err(), at < covered, "byte {at} bit {bit}");
+        }
+    }
+    for end in 0..covered {
+        assert!(parse(&good[..end]).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_damaged_superblock_is_a_finding() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |_| {});
+    let [a, b] = bench.mirror(&tree);
+    write_at(&a, bench::superblock_at() + 100, b"\xFF\xFF");
+    let answer = diagnose(&[&a, &b]);
+    assert!(answer.ids().contains(&"storage/array-unusable"));
+    assert!(answer.ids().contains(&"storage/array-degraded"));
+    assert_eq!(answer.code, 40);
+}
+
+#[test]
+fn a_disk_without_boot_loader_beside_one_with_it() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |root| {
+        fs::write(root.join("boot/vmlinuz-6.1"), "kernel").unwrap();
+        fs::write(root.join("boot/initrd.img-6.1"), "initramfs").unwrap();
+    });
+    let [a, b] = bench.mirror(&tree);
+    write_at(&a, 100, b"GRUB");
+    write_at(&a, 2048 * SECTOR, b"core");
+    let answer = diagnose(&[&a, &b]);
+    let found: Vec<_> = answer.json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["id"] == "bootloader/grub-missing-on-disk")
+        .collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["subject"], "b.img");
+    assert_eq!(found[0]["severity"], "degraded");
+    assert!(answer.ids().contains(&"bootloader/grub-config-missing"));
+}
+
+#[test]
+fn no_system_on_the_disk() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("empty.img", 64, ONE_PART);
+    bench.ext4(&disk, 2048, 30000, None);
+    let answer = diagnose(&[&disk]);
+    assert_eq!(answer.ids(), ["root/no-system"]);
+    assert_eq!(answer.code, 40);
+}
+
+#[test]
+fn two_systems_are_listed_and_one_can_be_chosen() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("two.img", 64, TWO_PARTS);
+    for (name, sector) in [("first", 2048), ("second", 63488)] {
+        let tree = bench.tree(name, |_| {});
+        bench.ext4(&disk, sector, 30000, Some(&tree));
+    }
+    let answer = diagnose(&[&disk]);
+    assert_eq!(answer.ids(), ["root/several-systems"]);
+    assert_eq!(answer.code, 40);
+    let name = "two.img partition 2";
+    let disk = disk.to_str().unwrap();
+    let chosen = Answer::of(&["diagnose", "--json", "--disk", disk, "--root-device", name]);
+    assert_eq!(chosen.json["tree"]["os"]["hostname"], "second");
+}
+
+#[test]
+fn a_part_that_fstab_names_and_no_disk_has() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("var.img", 64, ONE_PART);
+    let tree = bench.tree("server", |root| {
+        let line = "UUID=12345678-1234-1234-1234-123456789012 /var ext4 defaults 0 2\n";
+        fs::write(root.join("etc/fstab"), line).unwrap();
+    });
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    let answer = diagnose(&[&disk]);
+    assert!(answer.ids().contains(&"root/part-not-mounted"));
+    assert!(answer.ids().contains(&"services/fstab-device-missing"));
+}
+
+#[test]
+fn garbage_and_cut_images_are_answered() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("cut.img", 64, TWO_PARTS);
+    let whole = fs::read(&disk).unwrap();
+    for length in [0, 1, 511, 512, 1024, 4096, 1 << 20] {
+        fs::write(&disk, &whole[..length]).unwrap();
+        assert_eq!(diagnose(&[&disk]).code, 40, "{length} bytes");
+    }
+    let mut noise = vec![0; 2 << 20];
+    File::open("/dev/urandom")
+        .unwrap()
+        .read_exact(&mut noise)
+        .unwrap();
+    noise[510..512].copy_from_slice(&[0x55, 0xAA]);
+    fs::write(&disk, &noise).unwrap();
+    assert_eq!(diagnose(&[&disk]).code, 40);
+    // The protective MBR stays, the GPT behind it is gone.
+    let mut lost = whole;
+    let end = lost.len();
+    lost[512..4096].fill(0xA5);
+    lost[end - 20 * 1024..].fill(0xA5);
+    fs::write(&disk, &lost).unwrap();
+    let answer = diagnose(&[&disk]);
+    assert_eq!(answer.code, 40);
+    assert!(answer.json["survey"]["disks"][0]["table_problem"].is_string());
+}
+
+#[test]
+fn a_disk_that_does_not_read_comes_first() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("dying.img", 64, ONE_PART);
+    let output = Command::new("losetup")
+        .args(["-f", "--show"])
+        .arg(&disk)
+        .output()
+        .unwrap();
+    let device = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    // Reads behind the end of what is left are errors of the device.
+    File::options()
+        .write(true)
+        .open(&disk)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    let answer = diagnose(&[Path::new(&device)]);
+    assert!(
+        Command::new("losetup")
+            .args(["-d", &device])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(
+        answer.ids().contains(&"hardware/disk-unreadable"),
+        "{:?}",
+        answer.ids()
+    );
+    assert_eq!((answer.verdict(), answer.code), ("hardware-first", 30));
+}
+
+#[test]
+fn no_disk_at_all() {
+    if !is_root() {
+        return;
+    }
+    let script = "mount -t tmpfs none /sys/block && exec \"$0\" diagnose --json";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_lifeboot")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(40), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["findings"][0]["id"], "hardware/no-disks");
+}
+
+#[test]
+fn a_root_that_is_mounted_for_writing_is_looked_at_where_it_is() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.path("mounted.img");
+    let tree = bench.tree("server", |_| {});
+    File::create(&disk).unwrap().set_len(32 << 20).unwrap();
+    bench.ext4(&disk, 0, 32768, Some(&tree));
+    let script = r#"
+        device=$(losetup -f --show "$1"); trap 'losetup -d "$device"' EXIT
+        mount "$device" "$2"
+        "$0" diagnose --json --disk "$device"; echo "code $?" >&2
+        "$0" repair --yes --disk "$device" > /dev/null || :
+        umount "$2"
+    "#;
+    let point = bench.path("point");
+    fs::create_dir(&point).unwrap();
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-ec", script, env!("CARGO_BIN_EXE_lifeboot")])
+        .args([&disk, &point])
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["tree"]["origin"], "already-mounted", "{output:?}");
+    assert_eq!(json["findings"][0]["id"], "root/mounted-for-writing");
+}
+
+#[test]
+fn a_plain_partition_is_repaired_and_undone_in_its_image() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("plain.img", 64, ONE_PART);
+    let tree = bench.tree("server", |root| {
+        fs::rename(root.join("usr/sbin"), root.join("usr/sbin.backup")).unwrap();
+        symlink("/usr/bin", root.join("usr/sbin")).unwrap();
+    });
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    let path = disk.to_str().unwrap();
+    let id = "root/system-directory-replaced";
+    assert!(diagnose(&[&disk]).ids().contains(&id));
+    let repaired = Answer::of(&["repair", "--yes", "--json", "--disk", path]);
+    assert_eq!(
+        repaired.json["committed"]["outcome"], "committed",
+        "{}",
+        repaired.stderr
+    );
+    assert!(!diagnose(&[&disk]).ids().contains(&id));
+    let undone = Answer::of(&["undo", "--yes", "--json", "--disk", path]);
+    assert_eq!(undone.code, 0, "{}", undone.stderr);
+    assert!(diagnose(&[&disk]).ids().contains(&id));
+    assert_eq!(loops_on(&disk), "");
+}
+
+#[test]
+fn a_mirror_is_not_split_by_a_repair_without_md() {
+    if !is_root() || Path::new("/sys/module/md_mod").exists() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |root| {
+        fs::rename(root.join("usr/sbin"), root.join("usr/sbin.backup")).unwrap();
+    });
+    let [a, b] = bench.mirror(&tree);
+    let before = [sha256(&a), sha256(&b)];
+    let [first, second] = [&a, &b].map(|p| p.to_str().unwrap());
+    let output = bench::lifeboot(&["repair", "--yes", "--disk", first, "--disk", second]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("md driver"));
+    assert_eq!(before, [sha256(&a), sha256(&b)]);
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_open() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |_| {});
+    let [a, b] = bench.mirror(&tree);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lifeboot"))
+        .args([
+            "diagnose",
+            "--disk",
+            a.to_str().unwrap(),
+            "--disk",
+            b.to_str().unwrap(),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let status = child.wait().unwrap();
+    // The signal may find the work already done.
+    assert!(
+        [Some(128 + 15), Some(40)].contains(&status.code()),
+        "{status:?}"
+    );
+    assert_eq!(loops_on(&a) + &loops_on(&b), "");
+}
