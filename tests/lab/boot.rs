@@ -18,7 +18,7 @@ pub enum Boot {
     /// systemd went to emergency or rescue mode.
     Emergency,
     /// GRUB could not load its files or the kernel.
-    BootLoader(String),
+    Loader(String),
     /// The machine switched itself off.
     PowerOff,
     /// Nothing decisive was seen before the deadline.
@@ -65,7 +65,7 @@ impl fmt::Display for Boot {
             Self::InitramfsShell(words) => write!(f, "initramfs shell: {words}"),
             Self::BareShell(_) => f.write_str("no init, only a bare shell"),
             Self::Emergency => f.write_str("emergency mode"),
-            Self::BootLoader(words) => write!(f, "boot loader: {words}"),
+            Self::Loader(words) => write!(f, "boot loader: {words}"),
             Self::PowerOff => f.write_str("switched itself off"),
             Self::Silent => f.write_str("no login prompt in time"),
         }
@@ -91,7 +91,7 @@ pub fn end(console: &str) -> Option<Boot> {
     }
     if console.contains("grub rescue> ") || console.contains("grub> ") {
         let words = line_after(console, "error: ").unwrap_or_default();
-        return Some(Boot::BootLoader(words));
+        return Some(Boot::Loader(words));
     }
     None
 }

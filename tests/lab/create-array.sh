@@ -16,6 +16,7 @@ until test -b /dev/nvme0n1p2 && test -b /dev/nvme1n1p2; do
 done
 
 modprobe raid1
+# shellcheck disable=SC2154 # array_uuid= is a word of the kernel command line
 mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 \
     --metadata=1.2 --bitmap=internal --homehost=lab --name=0 \
     --uuid="$array_uuid" /dev/nvme0n1p2 /dev/nvme1n1p2 &&

@@ -22,12 +22,12 @@ pub fn run(mut arguments: Arguments, trial: impl Fn(Case) -> Option<Trial>) -> E
         }
     };
     let mut trials: Vec<Trial> = cases.into_iter().filter_map(trial).collect();
-    if !arguments.list {
-        if let Err(error) = ready() {
-            progress::line(&format!("all cases ignored: {error:#}"));
-            let ignored = |trial: Trial| trial.with_ignored_flag(true);
-            trials = trials.into_iter().map(ignored).collect();
-        }
+    if !arguments.list
+        && let Err(error) = ready()
+    {
+        progress::line(&format!("all cases ignored: {error:#}"));
+        let ignored = |trial: Trial| trial.with_ignored_flag(true);
+        trials = trials.into_iter().map(ignored).collect();
     }
     arguments.test_threads.get_or_insert(AT_A_TIME);
     libtest_mimic::run(&arguments, trials).exit_code()
