@@ -14,7 +14,9 @@ use super::serial::{Heard, Serial};
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Without cmpxchg16b: QEMU 7.2 emulates it with wrong flags, and a 6.12
-/// kernel, whose allocator uses it, then dies early or late.
+/// kernel, whose allocator uses it, then dies early or late. For the like
+/// reason a guest has one processor: with two, a kernel that patched its own
+/// code was seen to hang in it. Two machines at a time fill two cores anyway.
 const CPU: &str = "max,cx16=off";
 
 /// A machine that is not yet started.
@@ -96,7 +98,7 @@ impl Machine {
             std::env::var("LIFEBOOT_LAB_ACCEL").unwrap_or_else(|_| "tcg,thread=multi".to_owned());
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(["-machine", "q35", "-accel", &accel, "-cpu", CPU])
-            .args(["-smp", "2", "-m", &self.memory_mib.to_string()])
+            .args(["-smp", "1", "-m", &self.memory_mib.to_string()])
             .args(["-nodefaults", "-display", "none", "-nic", "none"])
             .args(["-no-reboot", "-chardev", "stdio,id=console,signal=off"])
             .args(["-serial", "chardev:console", "-serial"])
