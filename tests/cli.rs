@@ -1,5 +1,10 @@
 //! The command line as people and scripts meet it: help, exit codes, errors.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -151,7 +156,7 @@ fn without_a_terminal_nothing_is_asked_and_nothing_changes() {
 #[test]
 fn only_acts_on_what_it_names_and_undo_takes_it_back() {
     if !nix::unistd::geteuid().is_root() {
-        println!("skipped: the journal marks / with an attribute of root's");
+        eprintln!("skipped: the journal marks / with an attribute of root's");
         return;
     }
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

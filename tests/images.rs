@@ -1,5 +1,10 @@
 //! Disk images, good and bad, opened on this machine through loop devices.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 #[path = "images/mod.rs"]
 mod bench;
@@ -21,7 +26,7 @@ const TWO_PARTS: &str = "label: gpt\nstart=2048, size=60000\nstart=63488, size=6
 fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        println!("skipped: needs root");
+        eprintln!("skipped: needs root");
     }
     root
 }

@@ -1,6 +1,11 @@
 //! A repair that is killed for real, at whatever step it stands, and what the
 //! next run makes of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -102,7 +107,7 @@ fn manifest(root: &Path) -> Vec<String> {
 #[test]
 fn a_killed_repair_is_found_and_can_be_finished_or_taken_back() {
     if !nix::unistd::geteuid().is_root() {
-        println!("skipped: needs root");
+        eprintln!("skipped: needs root");
         return;
     }
     for step in [1, 2, 3, STRAYS / 2, STRAYS + 1] {

@@ -1,5 +1,10 @@
 //! Findings about PID 1 whose libraries a compiler makes for the purpose.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::fs;
 use std::os::unix::fs::symlink;

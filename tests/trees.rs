@@ -8,10 +8,12 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     lab::program::run(Arguments::from_args(), |case| {
-        let level = case.tree.clone()?;
+        let Some(level) = case.tree.clone() else {
+            return Vec::new();
+        };
         let name = format!("tree::{}", case.name);
-        Some(Trial::test(name, move || {
+        vec![Trial::test(name, move || {
             lab::program::verdict(lab::tree_level::run(&case, &level))
-        }))
+        })]
     })
 }

@@ -20,6 +20,8 @@ pub enum How {
     OneLeg,
     /// By the md driver and the array's own metadata, for writing.
     MdForWriting,
+    /// As the rescue system runs it already.
+    Adopted,
 }
 
 /// Where an opened array can be read.
@@ -71,12 +73,14 @@ pub fn open_for_looking(array: &Array) -> Result<(Handle, Opened)> {
         bail!("its members each went on without the other");
     }
     if md::available() && array.legs.iter().all(|leg| is_device(&leg.source.path)) {
-        match open_by_md(array) {
-            Ok(opened) => return Ok(opened),
-            Err(error) if !array.legs.iter().any(Leg::is_fresh) => return Err(error),
-            // A mirror's leg holds everything: look at that instead.
-            Err(_) => {}
+        if let Ok(opened) = open_by_md(array) {
+            return Ok(opened);
         }
+        // Without a loop driver the members are busy while an array runs.
+        if let Ok(Some(adopted)) = adopt(array) {
+            return Ok(adopted);
+        }
+        // A mirror's leg holds everything: look at that instead.
     }
     open_one_leg(array)
 }
@@ -90,23 +94,21 @@ fn open_by_md(array: &Array) -> Result<(Handle, Opened)> {
         let Standing::Fresh { slot } = leg.standing else {
             continue;
         };
-        let source = &leg.source;
-        let device = LoopDevice::attach(
-            &source.path,
-            source.offset,
-            source.bytes,
-            leg.sector_bytes,
-            Access::ReadOnly,
-        )
-        .with_context(|| format!("a read-only view of {}", leg.name))?;
+        let number = match read_only_view(leg)? {
+            Some(device) => {
+                let number = device.number();
+                loops.push(device);
+                number
+            }
+            None => crate::sys::node::device_number(&leg.source.open()?)?,
+        };
         members.push(Member {
-            number: device.number(),
+            number,
             slot: u32::from(slot),
             data_offset: leg.superblock.data_offset,
         });
         component_sectors = leg.superblock.size;
         names.push(leg.name.clone());
-        loops.push(device);
     }
     let shape = Shape {
         level: "raid1".into(),
@@ -124,6 +126,25 @@ fn open_by_md(array: &Array) -> Result<(Handle, Opened)> {
         _loops: loops,
     };
     Ok((handle, opened))
+}
+
+/// A read-only loop device over a leg; none where the kernel has no loop
+/// driver. Then the member itself goes into the array, which is not written
+/// either: without metadata, the kernel has nothing to write to it.
+fn read_only_view(leg: &Leg) -> Result<Option<LoopDevice>> {
+    let source = &leg.source;
+    if !Path::new("/dev/loop-control").exists() && source.offset == 0 {
+        return Ok(None);
+    }
+    LoopDevice::attach(
+        &source.path,
+        source.offset,
+        source.bytes,
+        leg.sector_bytes,
+        Access::ReadOnly,
+    )
+    .map(Some)
+    .with_context(|| format!("a read-only view of {}", leg.name))
 }
 
 fn open_one_leg(array: &Array) -> Result<(Handle, Opened)> {
@@ -169,6 +190,9 @@ pub fn open_for_writing(array: &Array, consent: &WriteToken) -> Result<(Handle, 
              split the mirror; boot the rescue image of lifeboot instead"
         );
     }
+    if let Some(adopted) = adopt(array)? {
+        return Ok(adopted);
+    }
     let mut loops = Vec::new();
     let mut members = Vec::new();
     let mut names = Vec::new();
@@ -206,6 +230,39 @@ pub fn open_for_writing(array: &Array, consent: &WriteToken) -> Result<(Handle, 
         _loops: loops,
     };
     Ok((handle, opened))
+}
+
+/// The array as the rescue system runs it already; it is used as it is, and
+/// left running.
+///
+/// # Errors
+/// It runs in a state in which it cannot be used, with what to do.
+fn adopt(array: &Array) -> Result<Option<(Handle, Opened)>> {
+    let kernel_name = |leg: &Leg| leg.name.trim_start_matches("/dev/").to_owned();
+    let ours: Vec<String> = array.legs.iter().map(kernel_name).collect();
+    let holds = |running: &md::Running| running.members.iter().any(|m| ours.contains(m));
+    let Some(running) = md::running().into_iter().find(holds) else {
+        return Ok(None);
+    };
+    let freshest = array.legs.iter().find(|leg| leg.is_fresh());
+    let name = &running.name;
+    if !freshest.is_some_and(|leg| running.members.contains(&kernel_name(leg))) {
+        bail!("{name} runs it without its freshest member; stop it: mdadm --stop /dev/{name}");
+    }
+    if ["inactive", "clear", "readonly", "suspended"].contains(&running.state.as_str()) {
+        let state = &running.state;
+        bail!("{name} holds its members and is {state}; stop it: mdadm --stop /dev/{name}");
+    }
+    let opened = Opened {
+        device: running.node,
+        how: How::Adopted,
+        legs: running.members,
+    };
+    let handle = Handle {
+        array: None,
+        _loops: Vec::new(),
+    };
+    Ok(Some((handle, opened)))
 }
 
 fn is_device(path: &Path) -> bool {

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+
+use walkdir::WalkDir;
 
 use super::console::Console;
 use crate::kmod::{Error, Modules};
 
-/// What diagnosis and repair may need and no device asks for. Only those are
-/// loaded that the image has; most kernels have some of them built in.
+/// What diagnosis and repair need on nearly every machine and no device asks
+/// for. Only those are loaded that the image has; most kernels have some of
+/// them built in. Other filesystems are loaded when one is to be mounted.
 const BY_NAME: &[&str] = &[
-    "loop", "md_mod", "raid0", "raid1", "raid10", "raid456", "dm_mod", "ext4", "xfs", "btrfs",
-    "vfat", "overlay",
+    "loop", "md_mod", "raid1", "dm_mod", "ext4", "vfat", "overlay",
 ];
 
 /// Character sets for file names on vfat.
@@ -131,23 +132,17 @@ impl Drivers {
 
 /// What the devices on all buses call themselves, each once.
 fn modaliases() -> Vec<String> {
-    let mut found = HashSet::new();
-    for bus in entries(Path::new("/sys/bus")) {
-        for device in entries(&bus.join("devices")) {
-            if let Ok(alias) = fs::read_to_string(device.join("modalias")) {
-                found.insert(alias.trim_end().to_owned());
-            }
-        }
-    }
+    // /sys/bus/BUS/devices/DEVICE, where DEVICE is a link.
+    let devices = WalkDir::new("/sys/bus").min_depth(3).max_depth(3);
+    let mut found: HashSet<String> = devices
+        .into_iter()
+        .filter_entry(|entry| entry.depth() != 2 || entry.file_name() == "devices")
+        .flatten()
+        .filter_map(|device| fs::read_to_string(device.path().join("modalias")).ok())
+        .map(|alias| alias.trim_end().to_owned())
+        .collect();
     found.remove("");
     let mut sorted: Vec<String> = found.into_iter().collect();
     sorted.sort_unstable();
     sorted
-}
-
-fn entries(directory: &Path) -> Vec<std::path::PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    entries.flatten().map(|entry| entry.path()).collect()
 }

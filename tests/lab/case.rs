@@ -60,6 +60,10 @@ pub struct MachineLevel {
     pub disks: usize,
     /// Whose kernel the rescue image has, when not bookworm's.
     pub rescue: Option<Suite>,
+    /// Also tried as one file in a rescue system that has mdadm and has
+    /// started the array.
+    #[serde(default)]
+    pub foreign_rescue: bool,
     /// Present when `repair --yes` is to be tried.
     pub repaired: Option<Repaired>,
 }

@@ -11,6 +11,7 @@ pub mod cache;
 pub mod case;
 pub mod cpio;
 pub mod disks;
+pub mod foreign;
 pub mod half_upgrade;
 pub mod legs;
 pub mod machine_level;

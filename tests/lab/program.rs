@@ -13,7 +13,7 @@ use super::progress;
 const AT_A_TIME: usize = 2;
 
 /// Runs the trials that `trial` makes of the cases.
-pub fn run(mut arguments: Arguments, trial: impl Fn(Case) -> Option<Trial>) -> ExitCode {
+pub fn run(mut arguments: Arguments, trial: impl Fn(Case) -> Vec<Trial>) -> ExitCode {
     let cases = match Case::all() {
         Ok(cases) => cases,
         Err(error) => {
@@ -21,7 +21,7 @@ pub fn run(mut arguments: Arguments, trial: impl Fn(Case) -> Option<Trial>) -> E
             return ExitCode::FAILURE;
         }
     };
-    let mut trials: Vec<Trial> = cases.into_iter().filter_map(trial).collect();
+    let mut trials: Vec<Trial> = cases.into_iter().flat_map(trial).collect();
     if !arguments.list
         && let Err(error) = ready()
     {
