@@ -240,8 +240,8 @@ fn alone(facts: &Facts, disk: &Disk, kind: Kind, findings: &Findings) -> (Option
         Kind::Boots if !degraded => (Some(true), "it has current data and a boot loader".into()),
         Kind::Repairable => (
             None,
-            "after the repair; it has data and a boot loader".into(),
+            "ask again after the repair; it has current data and a boot loader".into(),
         ),
-        _ => (None, "unknown while the whole is".into()),
+        _ => (None, "not even both together are known to boot".into()),
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -209,4 +210,51 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(text(&output.stderr), "");
+}
+
+/// Runs a command on a terminal of its own (script(1)) and types `keys`.
+fn on_a_terminal(command: &str, keys: &str) -> String {
+    let mut child = Command::new("script")
+        .args(["-qec", command, "/dev/null"])
+        .env("TERM", "dumb")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(keys.as_bytes()).unwrap();
+    // The pipe stays open until the end: a closed one would hang up.
+    let mut output = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut output)
+        .unwrap();
+    child.wait().unwrap();
+    drop(input);
+    output
+}
+
+#[test]
+fn on_a_terminal_each_repair_is_asked_about() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: the journal marks / with an attribute of root's");
+        return;
+    }
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    small_tree(dir.path());
+    fs::rename(dir.path().join("usr/sbin"), dir.path().join("usr/sbin.old")).unwrap();
+    let root = dir.path().to_str().unwrap();
+    let command = format!("{} repair --root {root}", env!("CARGO_BIN_EXE_lifeboot"));
+    let sbin = dir.path().join("usr/sbin");
+    let refused = on_a_terminal(&command, "n");
+    assert!(refused.contains("nothing was changed"), "{refused}");
+    assert!(!sbin.exists());
+    let done = on_a_terminal(&command, "y");
+    assert!(done.contains("REPAIRED"), "{done}");
+    assert!(sbin.join("four").exists());
+    let undo = format!("{} undo --root {root}", env!("CARGO_BIN_EXE_lifeboot"));
+    assert!(on_a_terminal(&undo, "y").contains("UNDONE"));
+    assert!(!sbin.exists());
 }

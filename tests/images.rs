@@ -426,6 +426,42 @@ fn a_plain_partition_is_repaired_and_undone_in_its_image() {
 }
 
 #[test]
+fn a_usr_of_its_own_is_mounted_repaired_and_undone() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("usr.img", 64, TWO_PARTS);
+    let tree = bench.tree("server", |root| {
+        fs::write(
+            root.join("etc/fstab"),
+            "LABEL=own-usr /usr ext4 defaults 0 2\n",
+        )
+        .unwrap();
+        fs::rename(root.join("usr"), bench.path("own-usr")).unwrap();
+        fs::create_dir(root.join("usr")).unwrap();
+    });
+    let usr = bench.path("own-usr");
+    fs::rename(usr.join("sbin"), usr.join("sbin.backup")).unwrap();
+    symlink("/usr/bin", usr.join("sbin")).unwrap();
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    bench.ext4(&disk, 63488, 30000, Some(&usr));
+    let id = "root/system-directory-replaced";
+    let path = disk.to_str().unwrap();
+    assert!(diagnose(&[&disk]).ids().contains(&id));
+    let repaired = Answer::of(&["repair", "--yes", "--json", "--disk", path]);
+    assert_eq!(
+        repaired.json["committed"]["outcome"], "committed",
+        "{}",
+        repaired.stderr
+    );
+    assert!(!diagnose(&[&disk]).ids().contains(&id));
+    let undone = Answer::of(&["undo", "--yes", "--json", "--disk", path]);
+    assert_eq!(undone.code, 0, "{}", undone.stderr);
+    assert!(diagnose(&[&disk]).ids().contains(&id));
+}
+
+#[test]
 fn a_mirror_is_not_split_by_a_repair_without_md() {
     if !is_root() || Path::new("/sys/module/md_mod").exists() {
         return;

@@ -30,7 +30,8 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             actions.push(Action::Quarantine { path: path.into() });
         }
         Seen::Directory => {
-            actions.extend(suspect.strays.iter().flat_map(carry_home));
+            let carry = |stray| carry_home(suspect, stray);
+            actions.extend(suspect.strays.iter().flat_map(carry));
             actions.extend(
                 suspect
                     .emptied

@@ -28,18 +28,18 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     let mut actions = Vec::new();
     match suspect.seen {
         Seen::Missing => {}
-        Seen::Link { .. } => actions.push(Action::Quarantine { path: path.into() }),
         Seen::Directory => actions.push(Action::Rename {
             from: path.into(),
             to: aside(Path::new(path)),
         }),
-        Seen::Other => actions.push(Action::Quarantine { path: path.into() }),
+        Seen::Link { .. } | Seen::Other => actions.push(put_away(suspect, path)),
     }
     actions.push(Action::Rename {
         from: sibling.into(),
         to: path.into(),
     });
-    actions.extend(suspect.strays.iter().flat_map(carry_home));
+    let carry = |stray| carry_home(suspect, stray);
+    actions.extend(suspect.strays.iter().flat_map(carry));
     actions.extend(
         suspect
             .emptied
@@ -67,7 +67,7 @@ fn chosen(suspect: &Suspect) -> Option<&str> {
 }
 
 /// What brings one stray home; a conflict is kept beside, never lost.
-pub(super) fn carry_home(stray: &Stray) -> Vec<Action> {
+pub(super) fn carry_home(suspect: &Suspect, stray: &Stray) -> Vec<Action> {
     let move_to = |from: &str, to: String| Action::Rename {
         from: from.into(),
         to: to.into(),
@@ -75,13 +75,24 @@ pub(super) fn carry_home(stray: &Stray) -> Vec<Action> {
     let home = &stray.home;
     match stray.at_home {
         AtHome::Nothing => vec![move_to(&stray.path, home.clone())],
-        AtHome::Same => vec![Action::Quarantine {
-            path: (&stray.path).into(),
-        }],
+        AtHome::Same => vec![put_away(suspect, &stray.path)],
         AtHome::OlderThanStray => vec![
             move_to(home, format!("{home}.lifeboot-old")),
             move_to(&stray.path, home.clone()),
         ],
         AtHome::Different => vec![move_to(&stray.path, format!("{home}.lifeboot-new"))],
+    }
+}
+
+/// Takes `path` out of the way: into the quarantine, or, on a filesystem of its
+/// own, to another name beside it.
+pub(super) fn put_away(suspect: &Suspect, path: &str) -> Action {
+    if suspect.off_root {
+        Action::Rename {
+            from: path.into(),
+            to: format!("{path}.lifeboot-away").into(),
+        }
+    } else {
+        Action::Quarantine { path: path.into() }
     }
 }

@@ -6,7 +6,7 @@ use crate::finding::{Evidence, Finding};
 use crate::repairs::{Plan, Repair};
 use crate::survey::WriteProof;
 use crate::sysroot::{Origin, Search};
-use crate::verdict::{Kind, Verdict};
+use crate::verdict::{Kind, Survival, Verdict};
 
 /// Evidence lines shown of each finding.
 const EVIDENCE: usize = 8;
@@ -47,20 +47,29 @@ fn verdict(page: &mut Page, report: &Report) {
         let not = verdict.not_examined.join("; ");
         page.item("  ", 2, &format!("Not examined by this version: {not}."));
     }
-    if !verdict.survival.is_empty() {
-        let each: Vec<_> = verdict
-            .survival
-            .iter()
-            .map(|s| {
-                let answer = match s.boots {
-                    Some(true) => "yes",
-                    Some(false) => "no",
-                    None => "not known",
-                };
-                format!("with {} alone: {answer} ({})", s.disk, s.why)
-            })
-            .collect();
-        page.item("  ", 2, &format!("Boots {}.", each.join("; ")));
+    survival(page, verdict);
+}
+
+/// With each disk alone; one line where the answer is the same for all.
+fn survival(page: &mut Page, verdict: &Verdict) {
+    let Some(first) = verdict.survival.first() else {
+        return;
+    };
+    let line = |disk: &str, s: &Survival| {
+        let answer = match s.boots {
+            Some(true) => "boots",
+            Some(false) => "does not boot",
+            None => "not known",
+        };
+        format!("With {disk} alone: {answer} ({}).", s.why)
+    };
+    let same = |s: &Survival| (s.boots, &s.why) == (first.boots, &first.why);
+    if verdict.survival.iter().all(same) {
+        page.item("  ", 2, &line("either disk", first));
+        return;
+    }
+    for each in &verdict.survival {
+        page.item("  ", 2, &line(&each.disk, each));
     }
 }
 

@@ -67,6 +67,9 @@ pub struct Suspect {
     pub expected: Expected,
     /// What it is.
     pub seen: Seen,
+    /// True when it lies on another filesystem than `/`: what is taken away
+    /// there cannot go to the journal's quarantine.
+    pub off_root: bool,
     /// Names that packages own in it.
     pub owned: usize,
     /// Of those, how many are found through it now.
@@ -225,6 +228,11 @@ impl Shape<'_> {
         owned
     }
 
+    fn off_root(&self, path: &Path) -> bool {
+        let device = |path: &Path| self.root.metadata(path).map(|meta| meta.dev).ok();
+        path.parent().map(device) != Some(device(Path::new("/")))
+    }
+
     fn seen(&self, path: &Path) -> Option<Seen> {
         match self.root.symlink_metadata(path) {
             Ok(meta) => Some(match meta.kind {
@@ -269,6 +277,7 @@ impl Shape<'_> {
                 target: format!("usr/{name}"),
             },
             seen,
+            off_root: self.off_root(&path),
             owned: owned.len(),
             reachable: owned.iter().filter(|n| there.contains(*n)).count(),
             siblings: Vec::new(),
@@ -318,6 +327,7 @@ impl Shape<'_> {
             path: path.display().to_string(),
             expected: Expected::Directory,
             seen,
+            off_root: self.off_root(path),
             owned: owned.len(),
             reachable,
             siblings,
