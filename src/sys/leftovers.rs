@@ -58,30 +58,24 @@ pub fn forget(kind: Kind, name: &str) {
     };
 }
 
-/// Closes what processes that are dead by now have left open; names of what
-/// could not be closed, with the reason.
-pub fn clean() -> Vec<String> {
-    let mut stuck = Vec::new();
+/// The notes of processes that are dead by now: what they left open.
+pub fn of_the_dead() -> Vec<(PathBuf, Vec<String>)> {
     let Ok(entries) = fs::read_dir(DIR) else {
-        return stuck;
+        return Vec::new();
     };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let dead = path
-            .file_name()
-            .and_then(|name| name.to_str()?.strip_suffix(".opened")?.parse::<u32>().ok())
-            .is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists());
-        if !dead {
-            continue;
-        }
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        for line in text.lines() {
-            if let Some(name) = line.strip_prefix("array md_lifeboot")
-                && let Err(error) = super::md::stop(&format!("md_lifeboot{name}"))
-            {
-                stuck.push(format!("array md_lifeboot{name}: {error}"));
-            }
-        }
-        let _ = fs::remove_file(&path);
-    }
-    stuck
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.file_name()
+                .and_then(|name| name.to_str()?.strip_suffix(".opened")?.parse::<u32>().ok())
+                .is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists())
+        })
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let names = text.lines().filter_map(|line| line.strip_prefix("array "));
+            let names = names.map(str::to_owned).collect();
+            (path, names)
+        })
+        .collect()
 }

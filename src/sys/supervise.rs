@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::leftovers;
+use super::{leftovers, md};
 
 /// Set in the environment of the worker.
 const MARK: &str = "LIFEBOOT_WORKER";
@@ -72,7 +72,7 @@ pub fn run_worker() -> io::Result<(Ended, Vec<String>)> {
         // A prompt that was cut off leaves the cursor hidden.
         let _ = io::stderr().write_all(b"\x1b[?25h\n");
     }
-    Ok((ended, leftovers::clean()))
+    Ok((ended, clean()))
 }
 
 fn wait(child: &Child, signals: &SigSet) -> io::Result<Ended> {
@@ -94,6 +94,22 @@ fn wait(child: &Child, signals: &SigSet) -> io::Result<Ended> {
             }
         }
     }
+}
+
+/// Closes what processes that are dead by now have left open; names of what
+/// could not be closed, with the reason.
+fn clean() -> Vec<String> {
+    let mut stuck = Vec::new();
+    for (note, arrays) in leftovers::of_the_dead() {
+        // Only arrays of this program are ever stopped, whatever a note says.
+        for name in arrays.iter().filter(|name| name.starts_with("md_lifeboot")) {
+            if let Err(error) = md::stop(name) {
+                stuck.push(format!("array {name}: {error}"));
+            }
+        }
+        let _ = std::fs::remove_file(&note);
+    }
+    stuck
 }
 
 /// Keeps signals away while `work` runs, so that a change is not cut in two by

@@ -12,6 +12,7 @@ pub mod filesystems;
 pub mod fstab;
 mod in_use;
 mod open;
+mod parts;
 
 pub use candidates::Candidate;
 pub use filesystems::Filesystem;

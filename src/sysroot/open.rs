@@ -5,12 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::filesystems::{self, Backing, Filesystem, Match};
-use super::fstab::{self, Entry};
+use super::filesystems::{self, Backing, Filesystem};
 use super::in_use::{self, InUse};
-use super::{
-    Candidate, MissingPart, MountedPart, Origin, Rejected, Search, Sysroot, SysrootInfo, candidates,
-};
+use super::{Candidate, MountedPart, Origin, Rejected, Search, Sysroot, SysrootInfo, candidates};
 use crate::assembly::{self, Assembly, Handle, State};
 use crate::kmod;
 use crate::survey::Survey;
@@ -21,9 +18,6 @@ use crate::sys::root_dir::RootDir;
 
 /// Filesystems that can hold a root.
 const ROOT_FORMATS: [&str; 5] = ["ext2", "ext3", "ext4", "xfs", "btrfs"];
-
-/// Parts of the tree that diagnosis and repair look at.
-const PARTS: [&str; 5] = ["/usr", "/var", "/boot", "/efi", "/opt"];
 
 /// Which root the operator wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +54,7 @@ pub enum Purpose<'a> {
 }
 
 impl Purpose<'_> {
-    fn consent_for(&self, target: &Path) -> Option<&WriteToken> {
+    pub(super) fn consent_for(&self, target: &Path) -> Option<&WriteToken> {
         match self {
             Self::Look => None,
             Self::Write(token, targets) => targets.iter().any(|t| t == target).then_some(*token),
@@ -270,7 +264,7 @@ impl Opener {
         Ok(Ok((Sysroot { root, info }, candidate)))
     }
 
-    fn mount(
+    pub(super) fn mount(
         &mut self,
         filesystem: &Filesystem,
         point: &Path,
@@ -320,66 +314,6 @@ impl Opener {
         }
     }
 
-    /// Mounts `/usr`, `/var`, `/boot` and the like as fstab says.
-    fn mount_parts(
-        &mut self,
-        sysroot: &mut Sysroot,
-        root: &Filesystem,
-        all: &[Filesystem],
-        purpose: Purpose<'_>,
-    ) {
-        const LIMIT: u64 = 1 << 20;
-        let Ok(text) = sysroot.root.read_text("/etc/fstab", LIMIT) else {
-            return;
-        };
-        let mut entries: Vec<Entry> = fstab::parse(&text)
-            .entries
-            .into_iter()
-            .filter(|e| e.wants_device() && !e.is_swap() && !e.has("noauto"))
-            .filter(|e| PARTS.iter().any(|part| e.target.starts_with(part)))
-            .collect();
-        entries.sort_by_key(|entry| entry.target.components().count());
-        for entry in entries {
-            let mounted = match filesystems::find(all, &entry.spec) {
-                Match::One(found) if found.name == root.name => continue,
-                Match::One(found) => self
-                    .mount_part(sysroot, &entry, found, purpose)
-                    .map(|()| found),
-                Match::None => Err(anyhow::anyhow!("no such filesystem on the disks")),
-                Match::CannotTell => Err(anyhow::anyhow!(
-                    "the name says nothing about which filesystem is meant"
-                )),
-            };
-            match mounted {
-                Ok(found) => sysroot.info.parts.push(part(&entry.target, found)),
-                Err(error) => sysroot.info.missing.push(MissingPart {
-                    target: entry.target.clone(),
-                    spec: entry.spec.clone(),
-                    why: format!("{error:#}"),
-                    optional: entry.has("nofail"),
-                }),
-            }
-        }
-    }
-
-    fn mount_part(
-        &mut self,
-        sysroot: &Sysroot,
-        entry: &Entry,
-        filesystem: &Filesystem,
-        purpose: Purpose<'_>,
-    ) -> Result<()> {
-        let place = sysroot
-            .root
-            .resolve(&entry.target)
-            .map_err(|end| std::io::Error::from(*end))
-            .with_context(|| format!("the mount point {}", entry.target.display()))?;
-        // No link is left in the resolved path, so joining stays inside.
-        let inside = place.path.strip_prefix("/").unwrap_or(&place.path);
-        let point = sysroot.info.path.join(inside);
-        self.mount(filesystem, &point, purpose.consent_for(&entry.target))
-    }
-
     /// Closes everything and says what did not close.
     ///
     /// # Errors
@@ -407,7 +341,7 @@ impl Drop for Opener {
     }
 }
 
-fn part(target: &Path, filesystem: &Filesystem) -> MountedPart {
+pub(super) fn part(target: &Path, filesystem: &Filesystem) -> MountedPart {
     MountedPart {
         target: target.to_owned(),
         device: filesystem.name.clone(),
