@@ -48,6 +48,26 @@ pub struct Target {
     pub root_device: Option<String>,
 }
 
+impl Target {
+    /// These arguments again, as they are typed, each after a space.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        let mut add = |flag: &str, value: &str| {
+            words.push(format!(" {flag} {}", shell_words::quote(value)));
+        };
+        if let Some(root) = &self.root {
+            add("--root", &root.to_string_lossy());
+        }
+        for disk in &self.disk {
+            add("--disk", &disk.to_string_lossy());
+        }
+        if let Some(device) = &self.root_device {
+            add("--root-device", device);
+        }
+        words.concat()
+    }
+}
+
 /// Arguments of `survey`.
 #[derive(Debug, Args)]
 pub struct SurveyArgs {

@@ -1,5 +1,6 @@
 //! The binary: PID 1 or command line.
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Err(error) => {
             #[allow(clippy::print_stderr)] // the edge of the program
             {
-                eprintln!("lifeboot: {error:#}");
+                eprintln!("{}", commands::wrapped(&format!("lifeboot: {error:#}")));
             }
             Outcome::Failed.into()
         }
@@ -35,5 +36,7 @@ fn work(cli: Cli) -> anyhow::Result<Outcome> {
     if supervise::is_worker() {
         supervise::become_worker()?;
     }
-    commands::run(cli)
+    // A fault of Lifeboot's own is told as one, with an exit code of the table.
+    std::panic::catch_unwind(AssertUnwindSafe(|| commands::run(cli)))
+        .unwrap_or_else(|_| anyhow::bail!("it failed by a fault of its own, please report it"))
 }

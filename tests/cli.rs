@@ -258,3 +258,79 @@ fn on_a_terminal_each_repair_is_asked_about() {
     assert!(on_a_terminal(&undo, "y").contains("UNDONE"));
     assert!(!sbin.exists());
 }
+
+#[test]
+fn the_same_outage_a_second_time_is_repaired_as_well() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: the journal marks / with an attribute of root's");
+        return;
+    }
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    small_tree(dir.path());
+    let root = dir.path().to_str().unwrap();
+    let sbin = dir.path().join("usr/sbin");
+    for _ in 0..3 {
+        fs::rename(&sbin, dir.path().join("usr/sbin.old")).unwrap();
+        fs::create_dir(&sbin).unwrap();
+        fs::write(sbin.join("one"), "another one").unwrap();
+        let output = lifeboot(&["repair", "--yes", "--root", root]);
+        assert!(sbin.join("four").exists(), "{}", text(&output.stderr));
+    }
+    for name in [
+        "one.lifeboot-new",
+        "one.lifeboot-new.2",
+        "one.lifeboot-new.3",
+    ] {
+        assert!(sbin.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_done_is_not_promised() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    small_tree(dir.path());
+    let sbin = dir.path().join("usr/sbin");
+    fs::rename(&sbin, dir.path().join("usr/sbin.old")).unwrap();
+    fs::create_dir(&sbin).unwrap();
+    fs::write(sbin.join(std::ffi::OsStr::from_bytes(b"odd\xFF")), "").unwrap();
+    let root = dir.path().to_str().unwrap();
+    let output = lifeboot(&["diagnose", "--json", "--root", root]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["plan"]["repairs"], serde_json::json!([]));
+    assert_eq!(report["plan"]["refused"].as_array().unwrap().len(), 1);
+    assert_eq!(report["verdict"]["kind"], "undetermined");
+}
+
+#[test]
+fn names_that_are_no_text_and_escapes_do_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    small_tree(dir.path());
+    let line = b"/dev/sdz1 /mnt/\xFF\x1b[2Jx ext4 nofail 0 0\n";
+    fs::write(dir.path().join("etc/fstab"), line).unwrap();
+    fs::write(dir.path().join("etc/hostname"), "\x1b[2Jevil\n").unwrap();
+    let root = dir.path().to_str().unwrap();
+    let json = lifeboot(&["diagnose", "--json", "--root", root]);
+    assert_eq!(code(&json), 40);
+    let shown = lifeboot(&["diagnose", "--root", root]);
+    assert!(!shown.stdout.contains(&0x1b) && !shown.stderr.contains(&0x1b));
+}
+
+#[test]
+fn the_next_command_names_the_same_patient() {
+    let dir = tempfile::tempdir().unwrap();
+    small_tree(dir.path());
+    fs::rename(dir.path().join("usr/sbin"), dir.path().join("usr/sbin old")).unwrap();
+    let root = dir.path().to_str().unwrap();
+    let shown = text(&lifeboot(&["diagnose", "--root", root]).stdout);
+    let words: Vec<_> = shown.split_whitespace().collect();
+    assert!(
+        words
+            .join(" ")
+            .contains(&format!("Next: lifeboot repair --root {root}")),
+        "{shown}"
+    );
+    assert!(shown.contains("'ROOT/usr/sbin old'"), "{shown}");
+    let misspelt = lifeboot(&["repair", "--root", root, "--only", "root/nothing"]);
+    assert_eq!(code(&misspelt), 2);
+}

@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bench::{Answer, Bench, SECTOR, diagnose, edit_superblock, loops_on, sha256, write_at};
 use nix::sys::signal::{Signal, kill};
@@ -170,8 +171,12 @@ fn a_disk_without_boot_loader_beside_one_with_it() {
 
 /// A bootable-looking tree whose GRUB entry names `kernel` and `root`.
 fn with_grub(root: &Path, kernel: &str, parameter: &str) {
-    fs::write(root.join("boot/vmlinuz-6.1"), "kernel").unwrap();
-    fs::write(root.join("boot/initrd.img-6.1"), "initramfs").unwrap();
+    // A boot header for x86, with one sector of set-up code and nothing more.
+    let mut image = vec![0; 1024];
+    image[0x1F1] = 1;
+    image[0x202..0x206].copy_from_slice(b"HdrS");
+    fs::write(root.join("boot/vmlinuz-6.1"), image).unwrap();
+    fs::write(root.join("boot/initrd.img-6.1"), "070701").unwrap();
     fs::create_dir_all(root.join("boot/grub")).unwrap();
     let text = format!(
         "set default=\"0\"\nmenuentry 'Debian' {{\n linux {kernel} root={parameter} ro\n \
@@ -233,7 +238,202 @@ fn what_lies_in_a_sealed_container_is_unknown_and_not_missing() {
     write_at(&disk, 63488 * SECTOR, b"LUKS\xBA\xBE\x00\x02");
     let answer = diagnose(&[&disk]);
     assert!(!answer.ids().contains(&"services/fstab-device-missing"));
+    assert!(answer.ids().contains(&"storage/volume-not-opened"));
     assert_eq!(answer.verdict(), "undetermined");
+}
+
+#[test]
+fn absurd_partition_tables_are_answered() {
+    let bench = Bench::new();
+    let disk = bench.disk("gpt.img", 64, ONE_PART);
+    let good = fs::read(&disk).unwrap();
+    // Number of entries, bytes of an entry, sector of the table.
+    let absurd = [
+        (u32::MAX, 128_u32, 2_u64),
+        (u32::MAX, 8, 2),
+        (128, 0, 2),
+        (128, 1, 2),
+        (128, 129, 2),
+        (128, 128, u64::MAX),
+    ];
+    for (count, size, table) in absurd {
+        let mut bytes = good.clone();
+        bytes[512 + 72..512 + 80].copy_from_slice(&table.to_le_bytes());
+        bytes[512 + 80..512 + 84].copy_from_slice(&count.to_le_bytes());
+        bytes[512 + 84..512 + 88].copy_from_slice(&size.to_le_bytes());
+        bytes[512 + 16..512 + 20].fill(0);
+        let sum = crc32fast::hash(&bytes[512..512 + 92]);
+        bytes[512 + 16..512 + 20].copy_from_slice(&sum.to_le_bytes());
+        fs::write(&disk, &bytes).unwrap();
+        let output = bench::lifeboot(&["survey", "--json", "--disk", disk.to_str().unwrap()]);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{count} {size} {table}: {output:?}"
+        );
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(json["survey"]["disks"][0]["table_problem"].is_string());
+    }
+}
+
+#[test]
+fn absurd_superblocks_are_answered() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |_| {});
+    let [a, _] = bench.mirror(&tree);
+    let good = fs::read("tests/images/raid1-slot0.sb").unwrap();
+    for (at, value) in [
+        (128, 0x007F_FFFF_FFFF_FFFF),
+        (80, 0),
+        (80, u64::MAX),
+        (128, u64::MAX),
+    ] {
+        write_at(&a, bench::superblock_at(), &good);
+        edit_superblock(&a, |sb| {
+            sb[at..at + 8].copy_from_slice(&u64::to_le_bytes(value))
+        });
+        let answer = diagnose(&[&a]);
+        assert!(
+            answer.ids().contains(&"storage/array-unusable"),
+            "{at} {value:x}"
+        );
+        assert_eq!(answer.code, 40);
+    }
+}
+
+#[test]
+fn an_image_that_is_mounted_for_writing_is_not_written_a_second_time() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("busy.img", 64, ONE_PART);
+    let tree = bench.tree("server", |root| {
+        fs::rename(root.join("usr/sbin"), root.join("usr/sbin.backup")).unwrap();
+    });
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    let point = bench.path("point");
+    fs::create_dir(&point).unwrap();
+    let script = r#"
+        device=$(losetup -f --show -o 1048576 "$1"); trap 'losetup -d "$device"' EXIT
+        mount "$device" "$2"
+        "$0" repair --yes --disk "$1" >&2 && exit 9
+        test ! -e "$2/usr/sbin"; umount "$2"
+    "#;
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-ec", script, env!("CARGO_BIN_EXE_lifeboot")])
+        .args([&disk, &point])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("already mounted"), "{said}");
+}
+
+#[test]
+fn a_root_device_that_is_not_there_is_an_error_with_the_names() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("one.img", 64, ONE_PART);
+    let tree = bench.tree("server", |_| {});
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    let path = disk.to_str().unwrap();
+    let output = bench::lifeboot(&["diagnose", "--disk", path, "--root-device", "nonsense"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("one.img partition 1"));
+}
+
+#[test]
+fn a_fifo_or_directory_is_no_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [fifo.as_path(), dir.path()] {
+        let output = bench::lifeboot(&["survey", "--disk", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).replace("\n ", "");
+        assert!(said.contains("neither a disk"), "{said}");
+    }
+}
+
+#[test]
+fn etc_that_was_renamed_is_found_on_the_disk_as_well() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("etc.img", 64, ONE_PART);
+    let tree = bench.tree("server", |root| {
+        let list: String = (0..8).map(|n| format!("/etc/file{n}\n")).collect();
+        fs::write(root.join("var/lib/dpkg/info/conf.list"), list).unwrap();
+        let status = "Package: conf\nStatus: install ok installed\nVersion: 1\n\
+                      Architecture: all\n\nPackage: tool\n\
+                      Status: install ok installed\nVersion: 1\nArchitecture: all\n\n";
+        fs::write(root.join("var/lib/dpkg/status"), status).unwrap();
+        for number in 0..8 {
+            fs::write(root.join(format!("etc/file{number}")), "").unwrap();
+        }
+        fs::rename(root.join("etc"), root.join("etc.old")).unwrap();
+    });
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    let answer = diagnose(&[&disk]);
+    assert_eq!(answer.ids(), ["root/system-directory-replaced"]);
+}
+
+#[test]
+fn finishing_a_repair_of_a_usr_of_its_own() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = bench.disk("usr.img", 64, TWO_PARTS);
+    let tree = bench.tree("server", |root| {
+        fs::write(
+            root.join("etc/fstab"),
+            "LABEL=own-usr /usr ext4 defaults 0 2\n",
+        )
+        .unwrap();
+        fs::rename(root.join("usr"), bench.path("own-usr")).unwrap();
+        fs::create_dir(root.join("usr")).unwrap();
+    });
+    let usr = bench.path("own-usr");
+    fs::rename(usr.join("sbin"), usr.join("sbin.backup")).unwrap();
+    symlink("/usr/bin", usr.join("sbin")).unwrap();
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    bench.ext4(&disk, 63488, 30000, Some(&usr));
+    let path = disk.to_str().unwrap();
+    let worker = Command::new(env!("CARGO_BIN_EXE_lifeboot"))
+        .args(["repair", "--yes", "--disk", path])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut worker = worker.unwrap();
+    let lines = BufReader::new(worker.stderr.take().unwrap()).lines();
+    let started = lines
+        .map_while(Result::ok)
+        .any(|line| line.starts_with("[1/2]"));
+    // The parent dies for good, its child with it, at whatever step it is.
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert!(started);
+    // Its child ends by itself, after the change that it is at.
+    let end = Instant::now() + Duration::from_secs(20);
+    while !loops_on(&disk).is_empty() && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    let finished = bench::lifeboot(&["repair", "--yes", "--disk", path]);
+    let said = String::from_utf8_lossy(&finished.stderr).into_owned();
+    assert!(!said.contains("Read-only"), "{said}");
+    assert!(
+        !diagnose(&[&disk])
+            .ids()
+            .contains(&"root/system-directory-replaced")
+    );
 }
 
 #[test]

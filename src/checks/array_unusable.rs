@@ -14,13 +14,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    // With the root found all the same, it is not what stops the boot; what
-    // else needs it is asked by the check on fstab.
-    let severity = if facts.tree.is_some() {
-        Severity::Note
-    } else {
-        Severity::Blocker
-    };
+    // That lifeboot cannot open it says nothing about the machine. Whether
+    // something on it is needed is asked by the check on fstab.
+    let severity = Severity::Note;
     let by_hand = "mdadm --examine /dev/DISK (reads only); never mdadm --create";
     for array in &facts.assembly.arrays {
         if let State::Unusable { why } = &array.state {

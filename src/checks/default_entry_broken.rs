@@ -33,9 +33,9 @@ fn run(facts: &Facts, out: &mut Findings) {
     // so in better words.
     let kernels = &tree.kernels.kernels;
     let told_elsewhere = |file: &String| {
-        kernels.is_empty()
+        kernels.iter().all(|kernel| !kernel.whole)
             || kernels.iter().any(|kernel| {
-                (kernel.initramfs.is_none() || kernel.initramfs_bytes == 0)
+                (kernel.initramfs.is_none() || !kernel.initramfs_whole)
                     && file.contains("/initr")
                     && file.contains(&kernel.release)
             })
@@ -44,7 +44,9 @@ fn run(facts: &Facts, out: &mut Findings) {
         .missing
         .iter()
         .filter(|file| !told_elsewhere(file))
-        .map(|file| Evidence::seen(file, "nothing, or an empty file").expected("the file it loads"))
+        .map(|file| {
+            Evidence::seen(file, "not there, empty, or cut off").expected("the file it loads")
+        })
         .collect();
     if wrong.is_empty() {
         return;
@@ -53,7 +55,10 @@ fn run(facts: &Facts, out: &mut Findings) {
         .finding(
             Severity::Blocker,
             &grub.path,
-            format!("GRUB's default entry {:?} names missing files", entry.title),
+            format!(
+                "GRUB's default entry {:?} names files that are not there or not whole",
+                entry.title
+            ),
         )
         .with(wrong)
         .because("a kernel was removed, or cut off, and the configuration not made anew")

@@ -18,7 +18,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     };
     let mut disks = facts.survey.disks.iter();
-    let grub_on_disk = disks.any(|disk| disk.grub_boot_code && info.disks.contains(&disk.name));
+    let grub_on_disk = disks.any(|disk| disk.grub_boot_code) && !info.disks.is_empty();
     if !grub_on_disk || tree.kernels.unreadable.is_some() || boot_unseen(tree) {
         return;
     }

@@ -46,8 +46,17 @@ fn run(facts: &Facts, out: &mut Findings) {
     if !super::boots_itself(facts, tree) {
         return;
     }
-    // A boot loader on a third disk would do; without any, nothing starts.
-    let none = !facts.survey.disks.iter().any(has_grub);
+    // A boot loader on a third disk may be this system's, or another's.
+    let none = !disks.iter().any(|disk| has_grub(disk));
+    if none && facts.survey.disks.iter().any(has_grub) {
+        out.could_not_tell(
+            Stage::Bootloader,
+            "the boot loader",
+            "no disk of this root has one; whether the one on another disk \
+             starts this system is not known",
+        );
+        return;
+    }
     if none && !uses_grub(tree) {
         out.could_not_tell(
             Stage::Bootloader,

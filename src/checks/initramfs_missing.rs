@@ -34,7 +34,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             Severity::Degraded
         };
         let (path, seen) = match &kernel.initramfs {
-            Some(path) => (path.clone(), "an empty file"),
+            Some(path) => (path.clone(), "an empty file, or none that begins like one"),
             None => (format!("/boot/initrd.img-{}", kernel.release), "nothing"),
         };
         let finding = CHECK
@@ -54,5 +54,5 @@ fn run(facts: &Facts, out: &mut Findings) {
 }
 
 fn usable(kernel: &Kernel) -> bool {
-    kernel.initramfs.is_some() && kernel.initramfs_bytes > 0
+    kernel.initramfs.is_some() && kernel.initramfs_whole
 }

@@ -26,7 +26,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         let mut entries = grub.entries.iter();
         entries.any(|entry| !entry.missing.contains(&entry.kernel))
     });
-    if by_grub || tree.kernels.kernels.iter().any(|kernel| kernel.bytes > 0) {
+    if by_grub || tree.kernels.kernels.iter().any(|kernel| kernel.whole) {
         return;
     }
     if !boots_itself(facts, tree) {
@@ -37,14 +37,14 @@ fn run(facts: &Facts, out: &mut Findings) {
         );
         return;
     }
-    let empty =
-        tree.kernels.kernels.iter().map(|kernel| {
-            Evidence::seen(&kernel.image, "an empty file").expected("a kernel image")
-        });
+    let empty = tree.kernels.kernels.iter().map(|kernel| {
+        Evidence::seen(&kernel.image, "no kernel, or one that is cut off")
+            .expected("a kernel image")
+    });
     let finding = CHECK
         .finding(Severity::Blocker, "/boot", "there is no kernel in /boot")
         .with(empty)
-        .with([Evidence::seen("/boot", "no vmlinuz-* with content").expected("a kernel")])
+        .with([Evidence::seen("/boot", "no vmlinuz-* that is whole").expected("a kernel")])
         .because("it was removed, or /boot is a filesystem that is not mounted here")
         .by_hand("in a chroot of the patient: reinstall the kernel's package");
     out.push(finding);

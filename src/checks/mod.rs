@@ -38,6 +38,7 @@ mod system_directory_replaced;
 mod upgrade_interrupted;
 mod usr_merge_link_missing;
 mod usr_merge_link_replaced;
+mod volume_not_opened;
 
 /// One check.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub const CHECKS: &[&Check] = &[
     &array_unusable::CHECK,
     &legs_diverged::CHECK,
     &array_degraded::CHECK,
+    &volume_not_opened::CHECK,
     &no_system::CHECK,
     &several_systems::CHECK,
     &part_not_mounted::CHECK,

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
-use crate::sysroot::Search;
+use crate::sysroot::{Search, filesystems};
 
 pub(super) const CHECK: Check = Check {
     id: "root/no-system",
@@ -23,7 +23,8 @@ fn run(facts: &Facts, out: &mut Findings) {
         .iter()
         .map(|rejected| Evidence::seen(&rejected.name, rejected.why.as_str()));
     let unknown: Vec<_> = looked_at.iter().filter(|r| r.unknown).collect();
-    let (severity, title) = if unknown.is_empty() {
+    let all_known = filesystems::all_known(&facts.survey, &facts.assembly);
+    let (severity, title) = if unknown.is_empty() && all_known {
         let title = "no filesystem on these disks holds a system";
         (Severity::Blocker, title)
     } else {

@@ -20,6 +20,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         .iter()
         .map(|candidate| Evidence::seen(&candidate.name, candidate.system.as_str()));
     let first = candidates.first().map_or("NAME", |c| c.name.as_str());
+    let first = shell_words::quote(first);
     let finding = CHECK
         .finding(
             Severity::Note,
@@ -27,11 +28,11 @@ fn run(facts: &Facts, out: &mut Findings) {
             format!("{} systems are on these disks; name one", candidates.len()),
         )
         .with(seen)
-        .by_hand(format!("lifeboot diagnose --root-device '{first}'"));
+        .by_hand(format!("lifeboot diagnose --root-device {first}"));
     out.push(finding);
     out.could_not_tell(
         Stage::Root,
         "which system is meant",
-        format!("choose with --root-device, for example '{first}'"),
+        format!("choose with --root-device, for example {first}"),
     );
 }

@@ -109,12 +109,13 @@ fn evidence(suspect: &Suspect) -> Vec<Evidence> {
 }
 
 fn by_hand(suspect: &Suspect, sibling: &str) -> String {
-    let path = &suspect.path;
+    let in_root = |path: &str| shell_words::quote(&format!("ROOT{path}")).into_owned();
+    let (path, sibling) = (in_root(&suspect.path), in_root(sibling));
     match suspect.seen {
-        Seen::Missing => format!("mv ROOT{sibling} ROOT{path}"),
-        Seen::Link { .. } => format!("rm ROOT{path} && mv ROOT{sibling} ROOT{path}"),
+        Seen::Missing => format!("mv {sibling} {path}"),
+        Seen::Link { .. } => format!("rm {path} && mv {sibling} {path}"),
         Seen::Directory | Seen::Other => {
-            format!("mv ROOT{path} ROOT{path}.aside && mv ROOT{sibling} ROOT{path}")
+            format!("mv {path} {path}.aside && mv {sibling} {path}")
         }
     }
 }

@@ -17,18 +17,18 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome> {
             let saved = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
             let facts: Facts = serde_json::from_slice(&saved)
                 .with_context(|| format!("{} holds no facts of lifeboot", path.display()))?;
-            patient::judge(facts)
+            patient::judge(facts, None)
         }
         None => look(args)?,
     };
-    if let Some(path) = &args.save_facts {
-        let facts = serde_json::to_vec(&report.facts).context("writing facts as JSON")?;
-        fs::write(path, facts).with_context(|| format!("writing {}", path.display()))?;
-    }
     if args.json {
         print_json(&report)?;
     } else {
         print(&text(&report))?;
+    }
+    if let Some(path) = &args.save_facts {
+        let facts = serde_json::to_vec(&report.facts).context("writing facts as JSON")?;
+        fs::write(path, facts).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(report.verdict.kind.outcome())
 }
@@ -41,5 +41,6 @@ fn look(args: &DiagnoseArgs) -> Result<Report> {
     patient::announce(&patient);
     let mut report = patient.report();
     report.writes = patient.close()?;
+    report.target = args.target.words();
     Ok(report)
 }

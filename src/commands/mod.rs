@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::{Cli, Command, RepairArgs};
 use crate::outcome::Outcome;
+use crate::report::Page;
 use crate::sys::supervise;
 
 mod diagnose;
@@ -78,7 +79,17 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// A line of progress, to standard error.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", wrapped(line));
+}
+
+/// A message for a console of 80 columns, with nothing in it that a terminal
+/// obeys: names in it come from the patient.
+pub fn wrapped(text: &str) -> String {
+    let mut page = Page::default();
+    for line in text.lines() {
+        page.line(line);
+    }
+    page.finish().trim_end().to_owned()
 }
 
 /// True when somebody is there to be asked.

@@ -9,7 +9,7 @@ use crate::assembly::{self, Assembly, State};
 use crate::checks;
 use crate::cli::Target;
 use crate::facts::Facts;
-use crate::journal::Action;
+use crate::journal::{self, Action};
 use crate::kmod;
 use crate::repairs;
 use crate::report::Report;
@@ -158,7 +158,7 @@ impl Patient {
 
     /// Facts, findings, plan and verdict.
     pub(super) fn report(&self) -> Report {
-        judge(self.facts())
+        judge(self.facts(), self.sysroot())
     }
 
     /// Closes everything; what was written meanwhile, disk by disk.
@@ -174,10 +174,17 @@ impl Patient {
     }
 }
 
-/// From facts to a report.
-pub(super) fn judge(facts: Facts) -> Report {
+/// From facts to a report. With the tree at hand, a repair that its journal
+/// would refuse is told with the reason and not promised.
+pub(super) fn judge(facts: Facts, sysroot: Option<&Sysroot>) -> Report {
     let findings = checks::run(&facts);
-    let plan = repairs::plan(&facts, &findings.found);
+    let possible = |actions: &[Action]| match sysroot {
+        Some(sysroot) => {
+            journal::preflight(&sysroot.root, actions).map_err(|error| format!("{error:#}"))
+        }
+        None => Ok(()),
+    };
+    let plan = repairs::plan(&facts, &findings.found, &possible);
     let verdict = verdict::weigh(&facts, &findings, &plan);
     Report::new(facts, findings, plan, verdict)
 }

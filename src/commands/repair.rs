@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::patient::{self, Patient};
 use super::{is_interactive, print, print_json, say};
+use crate::checks::by_id;
 use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Progress, Summary};
 use crate::outcome::Outcome;
@@ -16,6 +17,12 @@ use crate::sys::supervise::uninterrupted;
 use crate::sysroot::{Search, SysrootInfo};
 
 pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
+    if let Some(id) = args.only.iter().find(|id| by_id(id).is_none()) {
+        say(&format!(
+            "lifeboot: there is no finding {id:?}; lifeboot explain lists all"
+        ));
+        return Ok(Outcome::Usage);
+    }
     say("lifeboot: looking at the patient, writing nothing ...");
     let mut before = look(args)?;
     if let Some(open) = interrupted(&before) {
@@ -23,6 +30,9 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
             print(&text(&before))?;
         }
         if args.plan || !agree_to_finish(args, &open)? {
+            if args.json {
+                print_json(&json!({ "before": before, "interrupted": open }))?;
+            }
             return Ok(before.verdict.kind.outcome());
         }
         finish(args, &before, &open)?;
@@ -64,6 +74,7 @@ fn look(args: &RepairArgs) -> Result<Report> {
     patient::announce(&patient);
     let mut report = patient.report();
     report.writes = patient.close()?;
+    report.target = args.target.words();
     Ok(report)
 }
 
@@ -88,8 +99,9 @@ fn agree_to_finish(args: &RepairArgs, id: &str) -> Result<bool> {
     if !is_interactive() {
         say(&format!(
             "lifeboot: an earlier change ({id}) was interrupted; nothing was changed \
-             now. Next: lifeboot repair --yes finishes it, lifeboot undo {id} --yes \
-             takes it back"
+             now. Next: lifeboot repair --yes{target} finishes it, \
+             lifeboot undo {id} --yes{target} takes it back",
+            target = args.target.words()
         ));
         return Ok(false);
     }
@@ -103,8 +115,13 @@ fn agree_to_finish(args: &RepairArgs, id: &str) -> Result<bool> {
 /// Brings the interrupted change to its end.
 fn finish(args: &RepairArgs, before: &Report, id: &str) -> Result<()> {
     let token = WriteToken::granted("finishing an interrupted change");
-    let everything: Vec<Action> = Vec::new();
-    let patient = Patient::write(&args.target, root_of(before)?, &everything, &token)?;
+    let patient = Patient::look(&args.target)?;
+    let sysroot = patient.sysroot().context("there is no root to repair")?;
+    let transactions = journal::list(&sysroot.root).context("reading /.lifeboot/journal")?;
+    patient.close()?;
+    let open = transactions.into_iter().find(|t| t.id == id);
+    let actions: Vec<Action> = open.map(|t| t.actions).unwrap_or_default();
+    let patient = Patient::write(&args.target, root_of(before)?, &actions, &token)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
     let summary = uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut tell))?;
     patient.close()?;
@@ -152,7 +169,10 @@ fn consent(args: &RepairArgs, plan: Plan) -> Result<Option<(Plan, WriteToken)>> 
         return Ok(Some((plan, WriteToken::granted(reason))));
     }
     if !is_interactive() {
-        say("lifeboot: nothing was changed. Next: lifeboot repair --yes");
+        let target = args.target.words();
+        say(&format!(
+            "lifeboot: nothing was changed. Next: lifeboot repair --yes{target}"
+        ));
         return Ok(None);
     }
     let mut agreed = Plan::default();
@@ -171,9 +191,9 @@ fn consent(args: &RepairArgs, plan: Plan) -> Result<Option<(Plan, WriteToken)>> 
 fn ask(repair: &Repair) -> Result<bool> {
     let one = Plan {
         repairs: vec![repair.clone()],
-        uncovered: Vec::new(),
+        ..Plan::default()
     };
-    say(&format!("\n{}", plan_text(&one).trim_end()));
+    print(&format!("\n{}", plan_text(&one)))?;
     Confirm::new()
         .with_prompt("Do this repair? Nothing has been written so far")
         .default(false)
@@ -192,6 +212,17 @@ fn commit(
     say("lifeboot: opening the patient for writing ...");
     let patient = Patient::write(&args.target, info, &actions, token)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
+    // What was agreed to must still be what would be done: the journal of the
+    // filesystem was replayed, and time has passed.
+    let now = patient.report().plan;
+    if let Some(gone) = plan.repairs.iter().find(|r| !now.repairs.contains(r)) {
+        bail!(
+            "the patient changed since it was looked at ({}); nothing was done, \
+             run lifeboot repair{} again",
+            gone.title,
+            args.target.words()
+        );
+    }
     let what = plan.repairs.iter().map(|r| r.title.clone()).collect();
     let summary = uninterrupted(|| {
         journal::commit(&sysroot.root, token, Header::new(what), &actions, &mut tell)
@@ -199,5 +230,6 @@ fn commit(
     say("lifeboot: looking again ...");
     let mut after = patient.report();
     after.writes = patient.close()?;
+    after.target = args.target.words();
     Ok((summary, after))
 }

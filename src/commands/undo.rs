@@ -23,13 +23,13 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     };
     let search = patient.search().clone();
     patient.close()?;
+    let Search::Found(info) = &search else {
+        bail!("no root was found, or several; lifeboot diagnose tells more");
+    };
     if args.list {
         list(args, &transactions)?;
         return Ok(Outcome::Boots);
     }
-    let Search::Found(info) = &search else {
-        bail!("no root was found; lifeboot diagnose tells more");
-    };
     let wanted = match &args.id {
         Some(id) => transactions.iter().find(|t| t.id == *id),
         // What was never started has changed nothing.
@@ -44,6 +44,9 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
         print(&format!("{}\n", describe(wanted)))?;
     }
     let Some(token) = consent(args)? else {
+        if args.json {
+            print_json(&json!({ "undone": null, "would_undo": wanted }))?;
+        }
         return Ok(Outcome::Usage);
     };
     take_back(args, info, wanted, &token)?;
@@ -81,7 +84,10 @@ fn consent(args: &UndoArgs) -> Result<Option<WriteToken>> {
         return Ok(Some(WriteToken::granted("--yes")));
     }
     if !is_interactive() {
-        say("lifeboot: nothing was changed. Next: lifeboot undo --yes");
+        let target = args.target.words();
+        say(&format!(
+            "lifeboot: nothing was changed. Next: lifeboot undo --yes{target}"
+        ));
         return Ok(None);
     }
     let agreed = Confirm::new()
@@ -116,7 +122,8 @@ fn take_back(
         return print_json(&json!({ "undone": summary }));
     }
     print(&format!(
-        "UNDONE: {}; the tree is again what it was. Next: lifeboot diagnose\n",
-        summary.id
+        "UNDONE: {}; the tree is again what it was.\n  Next: lifeboot diagnose{}\n",
+        summary.id,
+        args.target.words()
     ))
 }

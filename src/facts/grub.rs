@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::boot_files;
 use crate::sys::root_dir::RootDir;
 
 const LIMIT: u64 = 4 << 20;
@@ -18,7 +19,7 @@ pub struct Entry {
     pub command_line: String,
     /// Each initramfs, as paths of the patient.
     pub initramfs: Vec<String>,
-    /// Of these files, the ones that are not there or have no content.
+    /// Of these files, the ones that are not there or not what they should be.
     pub missing: Vec<String>,
     /// How many entries of any kind stand before it.
     pub before: usize,
@@ -71,11 +72,16 @@ pub(super) fn collect(root: &RootDir) -> Option<Grub> {
         for file in &mut entry.initramfs {
             *file = in_patient(root, file);
         }
-        let files = std::iter::once(&entry.kernel).chain(&entry.initramfs);
-        entry.missing = files
-            .filter(|file| !root.metadata(file).is_ok_and(|meta| meta.size > 0))
-            .cloned()
-            .collect();
+        // Microcode and device trees may stand beside the initramfs: of those
+        // only their absence is told.
+        let initramfs = |file: &&String| match file.contains("/initr") {
+            true => !boot_files::is_initramfs(root, file),
+            false => !root.metadata(file).is_ok_and(|meta| meta.size > 0),
+        };
+        entry.missing = entry.initramfs.iter().filter(initramfs).cloned().collect();
+        if !boot_files::is_kernel(root, &entry.kernel) {
+            entry.missing.insert(0, entry.kernel.clone());
+        }
     }
     Some(grub)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::boot_files;
 use super::grub::{self, Grub};
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -14,12 +15,12 @@ pub struct Kernel {
     pub release: String,
     /// Its image.
     pub image: String,
-    /// Size of the image in bytes.
-    pub bytes: u64,
+    /// True when the image looks like a whole kernel.
+    pub whole: bool,
     /// Its initramfs, where there is one.
     pub initramfs: Option<String>,
-    /// Size of the initramfs in bytes.
-    pub initramfs_bytes: u64,
+    /// True when the initramfs begins like one; its content is not examined.
+    pub initramfs_whole: bool,
     /// True when its modules and their index are there.
     pub modules: bool,
     /// True when there is a directory of modules, with or without an index.
@@ -74,15 +75,16 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
             continue;
         }
         let image = format!("/boot/{name}");
-        let size = |path: &str| root.metadata(path).map_or(0, |meta| meta.size);
         let initramfs = initramfs_names(release)
             .into_iter()
             .find(|path| root.metadata(path).is_ok());
         kernels.kernels.push(Kernel {
             release: release.to_owned(),
-            bytes: size(&image),
+            whole: boot_files::is_kernel(root, &image),
             image,
-            initramfs_bytes: initramfs.as_deref().map_or(0, size),
+            initramfs_whole: initramfs
+                .as_deref()
+                .is_some_and(|path| boot_files::is_initramfs(root, path)),
             initramfs,
             modules: has_modules(root, release, "modules.dep"),
             modules_directory: has_modules(root, release, "kernel"),

@@ -9,6 +9,7 @@ use crate::assembly::Assembly;
 use crate::survey::Survey;
 use crate::sysroot::{Origin, Search, Sysroot};
 
+mod boot_files;
 pub mod earlier;
 pub mod elf;
 pub mod grub;

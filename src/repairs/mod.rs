@@ -106,6 +106,19 @@ pub struct Plan {
     /// Findings that stop the boot or lock everybody out, and that nothing in
     /// the plan removes.
     pub uncovered: Vec<Key>,
+    /// Repairs that were worked out and cannot be done on this tree.
+    pub refused: Vec<Refused>,
+}
+
+/// A repair that cannot be done on this tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// What it would do.
+    pub title: String,
+    /// The finding that it would remove.
+    pub removes: Key,
+    /// Why it cannot be done.
+    pub why: String,
 }
 
 impl Plan {
@@ -142,8 +155,13 @@ impl Plan {
     }
 }
 
-/// Works out what can be done about `findings`.
-pub fn plan(facts: &Facts, findings: &[Finding]) -> Plan {
+/// Works out what can be done about `findings`; `possible` tells why a list of
+/// changes cannot be made on this tree, where it cannot.
+pub fn plan(
+    facts: &Facts,
+    findings: &[Finding],
+    possible: &dyn Fn(&[Action]) -> Result<(), String>,
+) -> Plan {
     let mut plan = Plan::default();
     for kind in REPAIRS {
         let wanted = findings
@@ -153,6 +171,14 @@ pub fn plan(facts: &Facts, findings: &[Finding]) -> Plan {
             let Some(outline) = (kind.plan)(facts, finding) else {
                 continue;
             };
+            if let Err(why) = possible(&outline.actions) {
+                plan.refused.push(Refused {
+                    title: outline.title,
+                    removes: Key::of(finding),
+                    why,
+                });
+                continue;
+            }
             plan.repairs.push(Repair {
                 name: kind.name.to_owned(),
                 title: outline.title,

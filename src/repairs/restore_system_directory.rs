@@ -30,9 +30,9 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         Seen::Missing => {}
         Seen::Directory => actions.push(Action::Rename {
             from: path.into(),
-            to: aside(Path::new(path)),
+            to: aside(Path::new(path), &suspect.suffix),
         }),
-        Seen::Link { .. } | Seen::Other => actions.push(put_away(suspect, path)),
+        Seen::Link { .. } | Seen::Other => actions.push(put_away(suspect, path, &suspect.suffix)),
     }
     actions.push(Action::Rename {
         from: sibling.into(),
@@ -62,7 +62,7 @@ fn chosen(suspect: &Suspect) -> Option<&str> {
     let clear = suspect
         .siblings
         .get(1)
-        .is_none_or(|second| second.holds * 2 < first.holds);
+        .is_none_or(|second| second.holds.saturating_mul(2) < first.holds);
     (clear && first.same_filesystem).then_some(first.path.as_str())
 }
 
@@ -75,22 +75,25 @@ pub(super) fn carry_home(suspect: &Suspect, stray: &Stray) -> Vec<Action> {
     let home = &stray.home;
     match stray.at_home {
         AtHome::Nothing => vec![move_to(&stray.path, home.clone())],
-        AtHome::Same => vec![put_away(suspect, &stray.path)],
+        AtHome::Same => vec![put_away(suspect, &stray.path, &stray.suffix)],
         AtHome::OlderThanStray => vec![
-            move_to(home, format!("{home}.lifeboot-old")),
+            move_to(home, format!("{home}.lifeboot-old{}", stray.suffix)),
             move_to(&stray.path, home.clone()),
         ],
-        AtHome::Different => vec![move_to(&stray.path, format!("{home}.lifeboot-new"))],
+        AtHome::Different => vec![move_to(
+            &stray.path,
+            format!("{home}.lifeboot-new{}", stray.suffix),
+        )],
     }
 }
 
 /// Takes `path` out of the way: into the quarantine, or, on a filesystem of its
 /// own, to another name beside it.
-pub(super) fn put_away(suspect: &Suspect, path: &str) -> Action {
+pub(super) fn put_away(suspect: &Suspect, path: &str, suffix: &str) -> Action {
     if suspect.off_root {
         Action::Rename {
             from: path.into(),
-            to: format!("{path}.lifeboot-away").into(),
+            to: format!("{path}.lifeboot-away{suffix}").into(),
         }
     } else {
         Action::Quarantine { path: path.into() }

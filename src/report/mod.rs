@@ -35,6 +35,9 @@ pub struct Report {
     /// The patient.
     #[serde(flatten)]
     pub facts: Facts,
+    /// The words of the command line that name the patient, after a space.
+    #[serde(skip)]
+    pub target: String,
     /// What the kernel counted as written to each disk meanwhile.
     pub writes: Vec<WriteProof>,
 }
@@ -49,6 +52,7 @@ impl Report {
             findings: findings.found,
             plan,
             facts,
+            target: String::new(),
             writes: Vec::new(),
         }
     }

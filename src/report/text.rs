@@ -21,7 +21,7 @@ pub fn text(report: &Report) -> String {
             finding(&mut page, found);
         }
     }
-    if !report.plan.repairs.is_empty() {
+    if !report.plan.repairs.is_empty() || !report.plan.refused.is_empty() {
         page.heading("PLAN");
         plan(&mut page, &report.plan);
     }
@@ -87,7 +87,7 @@ fn next(verdict: &Verdict, report: &Report) -> String {
     match verdict.kind {
         Kind::Boots => "Next: reboot.".into(),
         Kind::HardwareFirst => "Next: copy the data away (ddrescue), repair nothing.".into(),
-        _ if repairs > 0 => format!("{plan}Next: lifeboot repair"),
+        _ if repairs > 0 => format!("{plan}Next: lifeboot repair{}", report.target),
         _ => match report.findings.first() {
             Some(first) => format!("Next: lifeboot explain {}", first.id),
             None => "Next: see NOT KNOWN below.".into(),
@@ -187,6 +187,10 @@ fn plan(page: &mut Page, plan: &Plan) {
             );
         }
     }
+    for refused in &plan.refused {
+        let line = format!("not possible here: {}: {}", refused.title, refused.why);
+        page.item("  - ", 4, &line);
+    }
     for key in &plan.uncovered {
         let line = format!("no repair here for {} ({})", key.id, key.subject);
         page.item("  - ", 4, &line);
@@ -217,7 +221,8 @@ fn earlier(page: &mut Page, report: &Report) {
     for repair in &tree.earlier.repairs {
         page.item("  ", 4, &format!("{}  {}", repair.id, repair.what));
     }
-    page.item("  ", 2, "Take the newest back: lifeboot undo");
+    let undo = format!("Take the newest back: lifeboot undo{}", report.target);
+    page.item("  ", 2, &undo);
 }
 
 fn writes(page: &mut Page, writes: &[WriteProof]) {
@@ -236,6 +241,11 @@ fn writes(page: &mut Page, writes: &[WriteProof]) {
 }
 
 fn upper_first(text: &str) -> String {
+    // Names of devices and files stay as they are spelled.
+    let word = text.split(' ').next().unwrap_or_default();
+    if !word.chars().all(|c| c.is_ascii_lowercase()) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),

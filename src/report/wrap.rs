@@ -8,7 +8,12 @@ const COLUMNS: usize = 80;
 /// Text from the patient with everything taken out that a terminal obeys.
 pub fn clean(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
+        .map(|c| match c {
+            // Marks that turn the direction of writing hide what follows.
+            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => '?',
+            c if c.is_control() => '?',
+            c => c,
+        })
         .collect()
 }
 

@@ -25,6 +25,7 @@ pub use superblock::Superblock;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// Device node or image file.
+    #[serde(with = "crate::journal::encoded")]
     pub path: PathBuf,
     /// Where it begins, in bytes.
     pub offset: u64,
@@ -52,7 +53,10 @@ impl Source {
         let mut bytes = vec![0; length];
         let mut done = 0;
         while done < length {
-            match file.read_at(&mut bytes[done..], self.offset + at + done as u64) {
+            let Some(from) = self.offset.checked_add(at + done as u64) else {
+                break;
+            };
+            match file.read_at(&mut bytes[done..], from) {
                 Ok(0) => break,
                 Ok(n) => done += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -68,7 +72,7 @@ impl Source {
     pub fn part(&self, offset: u64, bytes: u64) -> Self {
         Self {
             path: self.path.clone(),
-            offset: self.offset + offset,
+            offset: self.offset.saturating_add(offset),
             bytes: bytes.min(self.bytes.saturating_sub(offset)),
         }
     }
@@ -226,7 +230,7 @@ impl Survey {
 /// The kernel's, naming the path.
 pub(crate) fn whole(path: &Path) -> io::Result<(File, Source)> {
     let context = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let file = File::open(path).map_err(context)?;
+    let file = node::open_disk(path).map_err(context)?;
     let bytes = node::device_bytes(&file).map_err(context)?;
     let source = Source {
         path: path.to_owned(),

@@ -166,12 +166,26 @@ pub fn probe(file: &File, source: &Source) -> io::Result<Option<Content>> {
     if u32_at(&bytes, 0) != Some(MAGIC) {
         return other_format(file, source);
     }
-    Ok(Some(match parse(&bytes, SECTOR_1_2) {
+    let found = parse(&bytes, SECTOR_1_2).and_then(|found| fits(found, source));
+    Ok(Some(match found {
         Ok(found) => Content::RaidMember(Box::new(found)),
         Err(defect) => Content::RaidUnusable {
             why: defect.to_string(),
         },
     }))
+}
+
+/// Refuses a member whose data would lie outside of its device.
+fn fits(found: Superblock, source: &Source) -> Result<Superblock, Defect> {
+    let sectors = source.bytes / SECTOR_BYTES;
+    if found.data_offset >= sectors {
+        return Err(Defect::Nonsense("data offset"));
+    }
+    let room = sectors - found.data_offset;
+    if found.size == 0 || found.size > room || found.size > found.data_size {
+        return Err(Defect::Nonsense("size"));
+    }
+    Ok(found)
 }
 
 /// Superblocks of formats that are recognised and not opened.

@@ -2,8 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{self, AssertUnwindSafe};
 
 use super::Source;
+
+/// Partitions in a table that is believed; the usual number is 128.
+const MOST_ENTRIES: u64 = 1024;
 
 /// One entry of a table, in bytes.
 pub(super) struct TableEntry {
@@ -45,15 +49,63 @@ pub(super) fn read(file: &File, source: &Source, sector: u32) -> Table {
         return Table::default();
     }
     let protective = first[510..] == [0x55, 0xAA] && (0..4).any(|i| first[450 + 16 * i] == 0xEE);
-    match gptman::GPT::find_from(&mut disk) {
-        Ok(gpt) => from_gpt(&gpt),
-        Err(error) if protective => Table {
+    if let Some(problem) = absurd_gpt(file, source) {
+        return Table {
             kind: Some("gpt".into()),
-            problem: Some(format!("the GPT cannot be read: {error}")),
+            problem: Some(problem),
             entries: Vec::new(),
-        },
-        Err(_) => from_mbr(&mut disk, sector),
+        };
     }
+    // The libraries are asked about hostile bytes: a panic in them is an answer.
+    let asked = panic::catch_unwind(AssertUnwindSafe(|| {
+        match gptman::GPT::find_from(&mut disk) {
+            Ok(gpt) => from_gpt(&gpt),
+            Err(error) if protective => Table {
+                kind: Some("gpt".into()),
+                problem: Some(format!("the GPT cannot be read: {error}")),
+                entries: Vec::new(),
+            },
+            Err(_) => from_mbr(&mut disk, sector),
+        }
+    }));
+    asked.unwrap_or_else(|_| Table {
+        kind: None,
+        problem: Some("the partition table makes no sense".into()),
+        entries: Vec::new(),
+    })
+}
+
+/// What in a GPT header no real disk has, before a library allocates by it
+/// (UEFI specification, table "GPT Header").
+fn absurd_gpt(file: &File, source: &Source) -> Option<String> {
+    for sector in [512_u64, 4096] {
+        let last = (source.bytes / sector).checked_sub(1)?;
+        for lba in [1, last] {
+            let header = source.read_at(file, lba.checked_mul(sector)?, 92).ok()?;
+            if !header.starts_with(b"EFI PART") || header.len() < 92 {
+                continue;
+            }
+            let number = |at: usize| {
+                let raw = header.get(at..at + 4).and_then(|raw| raw.try_into().ok());
+                u64::from(raw.map_or(0, u32::from_le_bytes))
+            };
+            let (count, size) = (number(80), number(84));
+            let table = number(72) | number(76) << 32;
+            let bytes = count.saturating_mul(size);
+            let end = table.saturating_mul(sector).saturating_add(bytes);
+            let sane = count <= MOST_ENTRIES
+                && (128..=4096).contains(&size)
+                && size.is_power_of_two()
+                && end <= source.bytes;
+            if !sane {
+                return Some(format!(
+                    "the GPT header at sector {lba} makes no sense: {count} entries of \
+                     {size} bytes"
+                ));
+            }
+        }
+    }
+    None
 }
 
 fn from_gpt(gpt: &gptman::GPT) -> Table {

@@ -9,6 +9,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use std::sync::Arc;
+
+use super::image_lock::{self, ImageLock};
 use super::{node, retry};
 
 const LO_FLAGS_READ_ONLY: u32 = 1;
@@ -66,6 +69,7 @@ pub struct LoopDevice {
     file: File,
     path: PathBuf,
     number: (u64, u64),
+    _lock: Option<Arc<ImageLock>>,
 }
 
 impl LoopDevice {
@@ -84,6 +88,12 @@ impl LoopDevice {
     ) -> io::Result<Self> {
         let write = access == Access::ReadWrite;
         let file = OpenOptions::new().read(true).write(write).open(backing)?;
+        // Two programs that write to one image would destroy what is on it.
+        let lock = if write {
+            Some(image_lock::take(&file, backing)?)
+        } else {
+            None
+        };
         let control = OpenOptions::new()
             .read(true)
             .write(true)
@@ -98,11 +108,13 @@ impl LoopDevice {
             let device = OpenOptions::new().read(true).write(write).open(&path)?;
             configure(&device, &file, offset, bytes, sector, access)?;
             let number = node::device_number(&device)?;
-            Ok(Self {
-                file: device,
-                path,
-                number,
-            })
+            Ok((device, path, number))
+        })
+        .map(|(file, path, number)| Self {
+            file,
+            path,
+            number,
+            _lock: lock,
         })
     }
 

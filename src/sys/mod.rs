@@ -9,6 +9,7 @@ pub mod durable;
 mod early;
 pub mod exact;
 pub mod failpoint;
+pub mod image_lock;
 pub mod kernel_module;
 pub mod leftovers;
 pub mod loopdev;

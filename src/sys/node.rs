@@ -1,16 +1,36 @@
 //! Block devices: size, sector, number. Requests from `linux/fs.h`.
 #![allow(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::sys::stat::{self, Mode, SFlag};
 
 mod request {
     nix::ioctl_read!(get_size_64, 0x12, 114, u64);
     nix::ioctl_read_bad!(get_sector_size, 0x1268, i32);
+}
+
+/// Opens a disk or disk image for reading.
+///
+/// # Errors
+/// The kernel's; `InvalidInput` for anything else than these.
+pub fn open_disk(path: &Path) -> io::Result<File> {
+    // O_NONBLOCK: a FIFO must not stop the rescue.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() || kind.is_block_device() {
+        return Ok(file);
+    }
+    let what = "neither a disk nor a disk image; name one with --disk";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
 /// Size in bytes of an open block device or regular file.

@@ -183,13 +183,18 @@ impl RootDir {
     /// # Errors
     /// The kernel's; `InvalidInput` when it is no regular file.
     pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        // O_NONBLOCK: a FIFO in the patient must not stop the rescue.
-        let fd = self.open_at(path.as_ref(), OFlag::O_RDONLY | OFlag::O_NONBLOCK, true)?;
+        let refused = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        // Looked at before it is opened: opening some devices does something.
+        let seen = self.open_at(path.as_ref(), OFlag::O_PATH, true)?;
+        let seen = stat::fstat(&seen)?;
+        if kind_of(seen.st_mode) != Kind::File {
+            return Err(refused());
+        }
+        // O_NONBLOCK: should a FIFO take its place now, it must not block.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let fd = self.open_at(path.as_ref(), flags, true)?;
         if kind_of(stat::fstat(&fd)?.st_mode) != Kind::File {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file",
-            ));
+            return Err(refused());
         }
         Ok(File::from(fd))
     }

@@ -19,7 +19,8 @@ pub struct Candidate {
 
 /// Things that lie in the root of a system. A broken system lacks some, so
 /// a few of them are enough.
-const SIGNS: [(&str, Kind); 8] = [
+const SIGNS: [(&str, Kind); 9] = [
+    ("var/lib/dpkg", Kind::Directory),
     ("etc/fstab", Kind::File),
     ("etc/passwd", Kind::File),
     ("etc/hostname", Kind::File),
@@ -40,7 +41,7 @@ pub(super) fn signs(root: &RootDir) -> Vec<String> {
         .filter(|(path, kind)| root.metadata(path).is_ok_and(|meta| meta.kind == *kind))
         .map(|(path, _)| format!("/{path}"))
         .collect();
-    if found.len() < ENOUGH || !found.iter().any(|sign| sign.starts_with("/etc/")) {
+    if found.len() < ENOUGH {
         return Vec::new();
     }
     found

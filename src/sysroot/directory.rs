@@ -44,6 +44,7 @@ pub fn open(path: &Path, survey: &Survey) -> Result<Sysroot> {
         missing: Vec::new(),
         disks: if on_disks { disks } else { Vec::new() },
         mounted_for_writing: false,
+        unopened: Vec::new(),
     };
     Ok(Sysroot { root, info })
 }

@@ -46,6 +46,8 @@ pub struct Filesystem {
     pub disks: Vec<String>,
     /// The kernel devices below it: `nvme0n1p2`, ...
     pub members: Vec<String>,
+    /// The stretches of disks or images below it.
+    pub sources: Vec<Source>,
 }
 
 /// Lists what lies on partitions, bare disks and opened arrays.
@@ -65,6 +67,7 @@ pub fn list(survey: &Survey, assembly: &Assembly) -> Vec<Filesystem> {
             part_label: volume.partition.and_then(|p| p.label.clone()),
             disks: vec![volume.disk.name.clone()],
             members: vec![kernel_name(volume.name)],
+            sources: vec![volume.source.clone()],
         })
     });
     let arrays = assembly.arrays.iter().filter_map(|array| {
@@ -85,6 +88,7 @@ pub fn list(survey: &Survey, assembly: &Assembly) -> Vec<Filesystem> {
                 .iter()
                 .map(|leg| kernel_name(&leg.name))
                 .collect(),
+            sources: array.legs.iter().map(|leg| leg.source.clone()).collect(),
         })
     });
     plain.chain(arrays).collect()

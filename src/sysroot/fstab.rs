@@ -15,6 +15,7 @@ pub struct Entry {
     /// `tmpfs`.
     pub spec: String,
     /// Where it is mounted; `none` or `swap` for swap.
+    #[serde(with = "crate::journal::encoded")]
     pub target: PathBuf,
     /// Filesystem type.
     pub fstype: String,

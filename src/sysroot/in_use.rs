@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::survey::Source;
 
 /// A mount of the rescue system that lies on a device of the patient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,20 @@ pub(super) struct InUse {
     pub(super) writable: bool,
     /// Every block device below it, by kernel name, itself included.
     pub(super) devices: BTreeSet<String>,
+    /// Files that loop devices below it show, and from which byte on.
+    files: Vec<(PathBuf, u64)>,
+}
+
+impl InUse {
+    /// True when it shows any part of `source`.
+    pub(super) fn shows(&self, source: &Source) -> bool {
+        let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+        let own = identity(&source.path);
+        self.files.iter().any(|(path, offset)| {
+            let inside = *offset >= source.offset && *offset - source.offset < source.bytes;
+            own.is_some() && own == identity(path) && inside
+        })
+    }
 }
 
 /// The mounts that lie on block devices.
@@ -24,6 +41,7 @@ pub(super) fn mounts() -> Vec<InUse> {
         .into_iter()
         .filter_map(|mount| {
             let devices = devices_below(&mount.majmin);
+            let files = devices.iter().filter_map(|name| loop_file(name)).collect();
             let writable =
                 mount.mount_options.contains_key("rw") && mount.super_options.contains_key("rw");
             // A bind mount of a part is not the filesystem's own root.
@@ -31,9 +49,18 @@ pub(super) fn mounts() -> Vec<InUse> {
                 point: mount.mount_point,
                 writable,
                 devices,
+                files,
             })
         })
         .collect()
+}
+
+/// The file that a loop device shows, and from which byte on.
+fn loop_file(device: &str) -> Option<(PathBuf, u64)> {
+    let dir = Path::new("/sys/class/block").join(device).join("loop");
+    let file = fs::read_to_string(dir.join("backing_file")).ok()?;
+    let offset = fs::read_to_string(dir.join("offset")).ok()?;
+    Some((PathBuf::from(file.trim()), offset.trim().parse().ok()?))
 }
 
 /// The block device `major:minor` and everything it stands on.

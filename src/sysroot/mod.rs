@@ -22,6 +22,7 @@ pub use open::{Choice, Opener, Purpose};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountedPart {
     /// Where in the patient: `/`, `/boot`, ...
+    #[serde(with = "crate::journal::encoded")]
     pub target: PathBuf,
     /// The filesystem's name.
     pub device: String,
@@ -35,6 +36,7 @@ pub struct MountedPart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingPart {
     /// Where in the patient.
+    #[serde(with = "crate::journal::encoded")]
     pub target: PathBuf,
     /// The device that fstab names.
     pub spec: String,
@@ -64,6 +66,7 @@ pub struct SysrootInfo {
     /// How it was come by.
     pub origin: Origin,
     /// Where it is reachable in the rescue system now.
+    #[serde(with = "crate::journal::encoded")]
     pub path: PathBuf,
     /// What is mounted where, root first.
     pub parts: Vec<MountedPart>,
@@ -73,6 +76,8 @@ pub struct SysrootInfo {
     pub disks: Vec<String>,
     /// True when somebody else has it mounted for writing.
     pub mounted_for_writing: bool,
+    /// Volumes that could hold a system as well and were not opened.
+    pub unopened: Vec<Rejected>,
 }
 
 /// What the search for a root came to.

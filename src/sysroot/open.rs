@@ -177,6 +177,15 @@ impl Opener {
         let in_use = in_use::mounts();
         let mut looked_at = rejected_containers(&all);
         let mut roots: Vec<(Filesystem, Sysroot, Candidate)> = Vec::new();
+        if let Some(wanted) = &choice.device
+            && !all.iter().any(|filesystem| choice.fits(filesystem))
+        {
+            let names: Vec<_> = all.iter().map(|f| f.name.as_str()).collect();
+            bail!(
+                "there is no {wanted:?} here; there is: {}",
+                names.join(", ")
+            );
+        }
         let rootable = all
             .iter()
             .filter(|f| ROOT_FORMATS.contains(&f.signature.format.as_str()) && choice.fits(f));
@@ -204,6 +213,8 @@ impl Opener {
         let Some((filesystem, mut sysroot, _)) = roots.pop() else {
             return Ok(Search::None { looked_at });
         };
+        looked_at.retain(|rejected| rejected.unknown);
+        sysroot.info.unopened = looked_at;
         if sysroot.info.origin == Origin::Disks {
             self.mount_parts(&mut sysroot, &filesystem, &all, purpose);
         }
@@ -219,9 +230,10 @@ impl Opener {
         in_use: &[InUse],
         purpose: Purpose<'_>,
     ) -> Result<Result<(Sysroot, Candidate), String>> {
-        let used = in_use
-            .iter()
-            .find(|m| filesystem.members.iter().any(|d| m.devices.contains(d)));
+        let used = in_use.iter().find(|m| {
+            filesystem.members.iter().any(|d| m.devices.contains(d))
+                || filesystem.sources.iter().any(|source| m.shows(source))
+        });
         if let (Some(used), Purpose::Write(..)) = (used, purpose) {
             bail!(
                 "it is already mounted at {}; unmount it, or repair that tree \
@@ -245,6 +257,9 @@ impl Opener {
         let root = RootDir::open(&path)?;
         let signs = candidates::signs(&root);
         if signs.is_empty() {
+            if filesystem.signature.format == "btrfs" {
+                bail!("no system at its top; roots in subvolumes are not opened by this version");
+            }
             return Ok(Err("holds no system".into()));
         }
         let candidate = Candidate {
@@ -260,6 +275,7 @@ impl Opener {
             missing: Vec::new(),
             disks: filesystem.disks.clone(),
             mounted_for_writing: used.is_some_and(|used| used.writable),
+            unopened: Vec::new(),
         };
         Ok(Ok((Sysroot { root, info }, candidate)))
     }

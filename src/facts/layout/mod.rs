@@ -70,6 +70,8 @@ pub struct Suspect {
     /// True when it lies on another filesystem than `/`: what is taken away
     /// there cannot go to the journal's quarantine.
     pub off_root: bool,
+    /// Makes a name beside it one that is not taken: `` or `.2`, `.3`, ...
+    pub suffix: String,
     /// Names that packages own in it.
     pub owned: usize,
     /// Of those, how many are found through it now.
@@ -228,6 +230,14 @@ impl Shape<'_> {
         owned
     }
 
+    /// What makes the names beside `path` free ones.
+    fn suffix(&self, path: &Path) -> String {
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().unwrap_or_default();
+        let kinds = [strays::ASIDE, strays::KEPT[2]];
+        strays::free_suffix(self.root, parent, name, &kinds)
+    }
+
     fn off_root(&self, path: &Path) -> bool {
         let device = |path: &Path| self.root.metadata(path).map(|meta| meta.dev).ok();
         path.parent().map(device) != Some(device(Path::new("/")))
@@ -277,6 +287,7 @@ impl Shape<'_> {
                 target: format!("usr/{name}"),
             },
             seen,
+            suffix: self.suffix(&path),
             off_root: self.off_root(&path),
             owned: owned.len(),
             reachable: owned.iter().filter(|n| there.contains(*n)).count(),
@@ -319,7 +330,8 @@ impl Shape<'_> {
                 Vec::new(),
             ),
             (Seen::Directory, Some(sibling)) => {
-                strays::of_impostor(self.root, self.owners, path, &sibling.path)
+                let suffix = self.suffix(path);
+                strays::of_impostor(self.root, self.owners, path, &sibling.path, &suffix)
             }
             _ => (Vec::new(), Vec::new()),
         };
@@ -327,6 +339,7 @@ impl Shape<'_> {
             path: path.display().to_string(),
             expected: Expected::Directory,
             seen,
+            suffix: self.suffix(path),
             off_root: self.off_root(path),
             owned: owned.len(),
             reachable,

@@ -1,5 +1,6 @@
 //! Things that were written to the wrong place while a directory was replaced.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,34 @@ pub struct Stray {
     pub home: String,
     /// What is there already.
     pub at_home: AtHome,
+    /// Makes a name beside `home` one that is not taken: `` or `.2`, `.3`, ...
+    pub suffix: String,
+}
+
+/// What a file is called that is kept beside another.
+pub const KEPT: [&str; 3] = [".lifeboot-new", ".lifeboot-old", ".lifeboot-away"];
+
+/// The first of ``, `.2`, `.3`, ... with which no name in `directory` made of
+/// `name` is taken.
+pub(super) fn free_suffix(
+    root: &RootDir,
+    directory: &Path,
+    name: &OsStr,
+    kinds: &[&str],
+) -> String {
+    let taken = |suffix: &String| {
+        kinds.iter().any(|kind| {
+            let mut name = name.to_owned();
+            name.push(kind);
+            name.push(suffix);
+            root.symlink_metadata(directory.join(name)).is_ok()
+        })
+    };
+    let numbered = (2..1000).map(|n| format!(".{n}"));
+    std::iter::once(String::new())
+        .chain(numbered)
+        .find(|suffix| !taken(suffix))
+        .unwrap_or_default()
 }
 
 /// Files that packages own in `directory` and that landed where its link
@@ -62,7 +91,7 @@ pub(super) fn through_link(
             let old = Path::new(sibling).join(&entry.name);
             let home = directory.join(&entry.name);
             let at_home = compare(root, owners, &path, &old, &home);
-            stray(&path, &home, at_home)
+            stray(root, &path, &home, &old, at_home)
         })
         .collect()
 }
@@ -75,6 +104,7 @@ pub(super) fn of_impostor(
     owners: &Ownership,
     directory: &Path,
     sibling: &str,
+    suffix: &str,
 ) -> (Vec<Stray>, Vec<String>) {
     let mut found = Merge {
         root,
@@ -83,7 +113,7 @@ pub(super) fn of_impostor(
         emptied: Vec::new(),
     };
     found.directory(directory, Path::new(sibling), 0);
-    let aside = aside(directory);
+    let aside = aside(directory, suffix);
     let moved = |path: &str, from: &Path, to: &Path| {
         let rest = Path::new(path).strip_prefix(from).unwrap_or(Path::new(""));
         to.join(rest).display().to_string()
@@ -105,11 +135,15 @@ pub(super) fn of_impostor(
 }
 
 /// Where an impostor is set aside.
-pub fn aside(directory: &Path) -> PathBuf {
+pub fn aside(directory: &Path, suffix: &str) -> PathBuf {
     let mut name = directory.file_name().unwrap_or_default().to_owned();
-    name.push(".lifeboot-aside");
+    name.push(ASIDE);
+    name.push(suffix);
     directory.with_file_name(name)
 }
+
+/// What an impostor is called once it is set aside.
+pub(super) const ASIDE: &str = ".lifeboot-aside";
 
 /// The content of `directory`, all of which belongs into `home`.
 pub(super) fn merge(
@@ -148,15 +182,24 @@ impl Merge<'_> {
                 continue;
             }
             let at_home = compare(self.root, self.owners, &path, &home, &home);
-            self.strays.push(stray(&path, &home, at_home));
+            self.strays
+                .push(stray(self.root, &path, &home, &home, at_home));
         }
         // Deepest first: a directory comes after everything in it.
         self.emptied.push(from.display().to_string());
     }
 }
 
-fn stray(path: &Path, home: &Path, at_home: AtHome) -> Stray {
+/// `old` is where the name `home` is to be found until the repair is done.
+fn stray(root: &RootDir, path: &Path, home: &Path, old: &Path, at_home: AtHome) -> Stray {
+    let name = old.file_name().unwrap_or_default();
+    let directory = old.parent().unwrap_or(Path::new("/"));
+    let suffix = match at_home {
+        AtHome::Nothing => String::new(),
+        _ => free_suffix(root, directory, name, &KEPT),
+    };
     Stray {
+        suffix,
         path: path.display().to_string(),
         home: home.display().to_string(),
         at_home,
