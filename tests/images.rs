@@ -48,6 +48,9 @@ fn a_mirror_is_opened_through_one_leg_and_nothing_is_written() {
         "complete"
     );
     assert_eq!(answer.json["tree"]["os"]["hostname"], "server");
+    let shown = bench::lifeboot(&["survey", "--disk", a.to_str().unwrap()]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("holds ext4 server"), "{shown}");
     assert_eq!(before, [sha256(&a), sha256(&b)]);
     assert_eq!(loops_on(&a) + &loops_on(&b), "");
 }

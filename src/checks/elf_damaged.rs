@@ -1,6 +1,6 @@
 //! PID 1, its loader or a library is damaged or for another machine.
 
-use super::{Check, usr_unseen};
+use super::{Check, tree_with_usr};
 use crate::facts::Facts;
 use crate::facts::elf::Problem;
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -13,10 +13,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    let Some(tree) = &facts.tree else { return };
-    if usr_unseen(tree) {
+    let Some(tree) = tree_with_usr(facts) else {
         return;
-    }
+    };
     for problem in &tree.init.best_closure().problems {
         let mut title = "is damaged";
         let (path, seen) = match problem {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, some, usr_unseen};
+use super::{Check, some, tree_with_usr};
 use crate::facts::elf::Problem;
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -15,10 +15,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    let Some(tree) = &facts.tree else { return };
-    if usr_unseen(tree) {
+    let Some(tree) = tree_with_usr(facts) else {
         return;
-    }
+    };
     for problem in &tree.init.best_closure().problems {
         match problem {
             Problem::LibraryMissing {

@@ -1,7 +1,7 @@
 //! A library that PID 1 needs is there, but older than what was built
 //! against it.
 
-use super::{Check, usr_unseen};
+use super::{Check, tree_with_usr};
 use crate::facts::Facts;
 use crate::facts::elf::Problem;
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -14,10 +14,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    let Some(tree) = &facts.tree else { return };
-    if usr_unseen(tree) {
+    let Some(tree) = tree_with_usr(facts) else {
         return;
-    }
+    };
     for problem in &tree.init.best_closure().problems {
         let Problem::VersionMissing {
             library,

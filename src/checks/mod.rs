@@ -177,6 +177,11 @@ fn usr_unseen(tree: &Tree) -> bool {
     tree.mounts.lacks("/usr")
 }
 
+/// The tree, unless its /usr was not there to be looked at.
+fn tree_with_usr(facts: &Facts) -> Option<&Tree> {
+    facts.tree.as_ref().filter(|tree| !usr_unseen(tree))
+}
+
 /// True when the patient is a machine that starts a kernel of its own, and not
 /// a container's root: it has a kernel package, a boot loader's configuration,
 /// or GRUB in the first sector of its disk.

@@ -1,6 +1,6 @@
 //! A link of the merged /usr (`/bin`, `/lib64`, ...) is gone or leads astray.
 
-use super::{Check, system_directory_replaced::severity, usr_unseen};
+use super::{Check, system_directory_replaced::severity, tree_with_usr};
 use crate::facts::Facts;
 use crate::facts::layout::{Expected, Seen};
 use crate::finding::{Evidence, Findings, Stage};
@@ -13,10 +13,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    let Some(tree) = &facts.tree else { return };
-    if usr_unseen(tree) {
+    let Some(tree) = tree_with_usr(facts) else {
         return;
-    }
+    };
     for suspect in &tree.layout.suspects {
         let Expected::Link { target } = &suspect.expected else {
             continue;

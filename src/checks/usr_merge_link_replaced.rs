@@ -1,7 +1,7 @@
 //! A directory stands where the merged /usr has a link: an archive was
 //! unpacked over it.
 
-use super::{Check, system_directory_replaced::severity, usr_unseen};
+use super::{Check, system_directory_replaced::severity, tree_with_usr};
 use crate::facts::Facts;
 use crate::facts::layout::{Expected, Seen};
 use crate::finding::{Evidence, Findings, Stage};
@@ -14,10 +14,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    let Some(tree) = &facts.tree else { return };
-    if usr_unseen(tree) {
+    let Some(tree) = tree_with_usr(facts) else {
         return;
-    }
+    };
     for suspect in &tree.layout.suspects {
         let Expected::Link { target } = &suspect.expected else {
             continue;

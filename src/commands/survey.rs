@@ -9,6 +9,7 @@ use crate::assembly;
 use crate::cli::{SurveyArgs, Target};
 use crate::outcome::Outcome;
 use crate::report::survey_text;
+use crate::sysroot::filesystems;
 
 pub(super) fn run(args: &SurveyArgs) -> Result<Outcome> {
     let target = Target {
@@ -17,10 +18,15 @@ pub(super) fn run(args: &SurveyArgs) -> Result<Outcome> {
     };
     let survey = survey_of(&target)?;
     let assembly = assembly::judge(&survey);
+    let filesystems = filesystems::list(&survey, &assembly);
     if args.json {
-        print_json(&json!({ "survey": survey, "assembly": assembly }))?;
+        print_json(&json!({
+            "survey": survey,
+            "assembly": assembly,
+            "filesystems": filesystems,
+        }))?;
     } else {
-        print(&survey_text(&survey, &assembly))?;
+        print(&survey_text(&survey, &assembly, &filesystems))?;
     }
     Ok(Outcome::Boots)
 }

@@ -2,10 +2,11 @@
 
 use super::Page;
 use crate::assembly::{Assembly, Standing, State};
-use crate::survey::{Content, Disk, Partition, Survey};
+use crate::survey::{Content, Disk, Partition, Signature, Survey};
+use crate::sysroot::filesystems::{Backing, Filesystem};
 
 /// The picture of the storage.
-pub fn survey(survey: &Survey, assembly: &Assembly) -> String {
+pub fn survey(survey: &Survey, assembly: &Assembly, filesystems: &[Filesystem]) -> String {
     let mut page = Page::default();
     if survey.disks.is_empty() {
         page.line("No disk is visible. Next: dmesg | grep -i -e nvme -e ata");
@@ -25,6 +26,13 @@ pub fn survey(survey: &Survey, assembly: &Assembly) -> String {
             array.name, array.level, array.raid_disks
         );
         page.line(&line);
+        let holds = filesystems.iter().find(|f| match &f.backing {
+            Backing::Array { uuid, .. } => *uuid == array.uuid,
+            Backing::Plain { .. } => false,
+        });
+        if let Some(holds) = holds {
+            page.item("  ", 4, &format!("holds {}", signature(&holds.signature)));
+        }
         for leg in &array.legs {
             let standing = match leg.standing {
                 Standing::Fresh { slot } => format!("slot {slot}, current"),
@@ -83,25 +91,27 @@ fn partition_line(page: &mut Page, partition: &Partition) {
 fn content(content: &Content) -> String {
     match content {
         Content::Unknown => "nothing known on it".into(),
-        Content::Signature(found) => {
-            let mut text = found.format.clone();
-            for extra in [&found.label, &found.uuid].into_iter().flatten() {
-                text.push(' ');
-                text.push_str(extra);
-            }
-            if found.dirty {
-                text.push_str(" (journal not replayed)");
-            }
-            if found.errors {
-                text.push_str(" (has errors)");
-            }
-            text
-        }
+        Content::Signature(found) => signature(found),
         Content::RaidMember(superblock) => {
             format!("RAID member {} of {}", superblock.version, superblock.name)
         }
         Content::RaidUnusable { why } | Content::Unreadable { why, .. } => why.clone(),
     }
+}
+
+fn signature(found: &Signature) -> String {
+    let mut text = found.format.clone();
+    for extra in [&found.label, &found.uuid].into_iter().flatten() {
+        text.push(' ');
+        text.push_str(extra);
+    }
+    if found.dirty {
+        text.push_str(" (journal not replayed)");
+    }
+    if found.errors {
+        text.push_str(" (has errors)");
+    }
+    text
 }
 
 /// A size in the units that disks are sold by.

@@ -16,9 +16,12 @@ pub struct ImageLock {
     _file: Flock<File>,
 }
 
+/// Locks by device and inode of the image.
+type Locks = HashMap<(u64, u64), Weak<ImageLock>>;
+
 /// A lock of `flock(2)` belongs to an open file, not to a process, so that
 /// several partitions of one image share it through this table.
-static HELD: Mutex<Option<HashMap<(u64, u64), Weak<ImageLock>>>> = Mutex::new(None);
+static HELD: Mutex<Option<Locks>> = Mutex::new(None);
 
 /// Takes the lock on the image `file`, or joins this process's own.
 ///
