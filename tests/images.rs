@@ -12,7 +12,7 @@ mod bench;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -598,6 +598,91 @@ fn a_root_that_is_mounted_for_writing_is_looked_at_where_it_is() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["tree"]["origin"], "already-mounted", "{output:?}");
     assert_eq!(json["findings"][0]["id"], "root/mounted-for-writing");
+}
+
+/// A filesystem on a whole image, filled from `tree` through a mount. With
+/// `dirty`, the image is a copy made while it was mounted and written to, as a
+/// power cut leaves it.
+fn mounted_and_filled(bench: &Bench, mkfs: &str, tree: &Path, dirty: bool) -> PathBuf {
+    let disk = bench.path("filled.img");
+    File::create(&disk).unwrap().set_len(320 << 20).unwrap();
+    let point = bench.path("fill");
+    fs::create_dir(&point).unwrap();
+    let script = r#"
+        $1 "$2"; device=$(losetup -f --show "$2"); trap 'losetup -d "$device"' EXIT
+        mount "$device" "$4"; cp -a "$3/." "$4/"; sync -f "$4"
+        echo late > "$4/root/late"; sync "$4/root/late"
+        test "$5" = false || cp --sparse=always "$2" "$2.dirty"
+        umount "$4"
+    "#;
+    let status = Command::new("unshare")
+        .args(["-m", "sh", "-ec", script, "sh", mkfs])
+        .args([disk.as_os_str(), tree.as_os_str(), point.as_os_str()])
+        .arg(dirty.to_string())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    if dirty {
+        bench.path("filled.img.dirty")
+    } else {
+        disk
+    }
+}
+
+#[test]
+fn a_dirty_journal_is_not_replayed() {
+    if !is_root() {
+        return;
+    }
+    for mkfs in ["mkfs.ext4 -q -F", "mkfs.xfs -q -f"] {
+        let bench = Bench::new();
+        let tree = bench.tree("server", |_| {});
+        let disk = mounted_and_filled(&bench, mkfs, &tree, true);
+        let before = sha256(&disk);
+        let answer = diagnose(&[&disk]);
+        assert_eq!(before, sha256(&disk), "{mkfs}");
+        if mkfs.contains("ext4") {
+            assert_eq!(answer.json["search"]["kind"], "found", "{}", answer.stderr);
+            let signature = &answer.json["survey"]["disks"][0]["content"];
+            assert_eq!(signature["dirty"], true);
+        } else {
+            // All of a young xfs may still be in its journal alone.
+            assert_eq!(answer.verdict(), "undetermined");
+            let findings = answer.json["findings"].as_array().unwrap();
+            assert!(
+                findings.iter().all(|f| f["severity"] != "blocker"),
+                "{findings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_xfs_root_is_repaired_and_undone() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let tree = bench.tree("server", |root| {
+        fs::rename(root.join("usr/sbin"), root.join("usr/sbin.backup")).unwrap();
+        symlink("/usr/bin", root.join("usr/sbin")).unwrap();
+    });
+    let disk = mounted_and_filled(&bench, "mkfs.xfs -q -f", &tree, false);
+    let id = "root/system-directory-replaced";
+    let path = disk.to_str().unwrap();
+    assert!(diagnose(&[&disk]).ids().contains(&id));
+    let repaired = Answer::of(&["repair", "--yes", "--json", "--disk", path]);
+    assert_eq!(
+        repaired.json["committed"]["outcome"], "committed",
+        "{}",
+        repaired.stderr
+    );
+    assert!(!diagnose(&[&disk]).ids().contains(&id));
+    assert_eq!(
+        Answer::of(&["undo", "--yes", "--json", "--disk", path]).code,
+        0
+    );
+    assert!(diagnose(&[&disk]).ids().contains(&id));
 }
 
 #[test]

@@ -260,6 +260,11 @@ impl Opener {
             if filesystem.signature.format == "btrfs" {
                 bail!("no system at its top; roots in subvolumes are not opened by this version");
             }
+            // What is only in a journal is not seen; xfs does not say whether
+            // there is anything in it.
+            if filesystem.signature.dirty || filesystem.signature.format == "xfs" {
+                bail!("no system is seen in it as long as its journal is not replayed");
+            }
             return Ok(Err("holds no system".into()));
         }
         let candidate = Candidate {
