@@ -27,6 +27,21 @@ mdadm --assemble --run /dev/md127 /dev/nvme0n1p2 /dev/nvme1n1p2
 cat /proc/mdstat
 stty -F /dev/ttyS1 raw 2> /dev/null
 
+# A diagnosis that is stopped in the middle leaves no array behind.
+if test "$with_loop" != no; then
+    /lifeboot diagnose > /dev/null 2>&1 &
+    tries=0
+    until test -e /sys/block/md_lifeboot0; do
+        tries=$((tries + 1))
+        test $tries -lt 200000 || break
+    done
+    test -e /sys/block/md_lifeboot0 && echo LAB-OPENED
+    kill -TERM $!
+    wait $!
+    echo "LAB-STOPPED $?"
+    test -e /sys/block/md_lifeboot0 || echo LAB-CLEAN
+fi
+
 /lifeboot diagnose --json > /dev/ttyS1
 echo "LAB-DIAGNOSED $?"
 /lifeboot repair --yes

@@ -49,6 +49,11 @@ pub fn run(case: &Case, with_loop: bool) -> Result<()> {
     for mark in ["LAB-DIAGNOSED 10", "LAB-REPAIRED 0", "LAB-DONE"] {
         ensure!(console.contains(mark), "no {mark:?} in {}", log.display());
     }
+    if with_loop {
+        for mark in ["LAB-OPENED", "LAB-STOPPED 143", "LAB-CLEAN"] {
+            ensure!(console.contains(mark), "no {mark:?} in {}", log.display());
+        }
+    }
     let text = String::from_utf8_lossy(&read(&data)?).into_owned();
     let how = if with_loop {
         "\"md-without-metadata\""
