@@ -388,12 +388,8 @@ fn etc_that_was_renamed_is_found_on_the_disk_as_well() {
     assert_eq!(answer.ids(), ["root/system-directory-replaced"]);
 }
 
-#[test]
-fn finishing_a_repair_of_a_usr_of_its_own() {
-    if !is_root() {
-        return;
-    }
-    let bench = Bench::new();
+/// `/usr/sbin` swapped for a link, on a filesystem of its own for /usr.
+fn swapped_on_a_usr_of_its_own(bench: &Bench) -> PathBuf {
     let disk = bench.disk("usr.img", 64, TWO_PARTS);
     let tree = bench.tree("server", |root| {
         fs::write(
@@ -409,6 +405,16 @@ fn finishing_a_repair_of_a_usr_of_its_own() {
     symlink("/usr/bin", usr.join("sbin")).unwrap();
     bench.ext4(&disk, 2048, 30000, Some(&tree));
     bench.ext4(&disk, 63488, 30000, Some(&usr));
+    disk
+}
+
+#[test]
+fn finishing_a_repair_of_a_usr_of_its_own() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = swapped_on_a_usr_of_its_own(&bench);
     let path = disk.to_str().unwrap();
     let worker = Command::new(env!("CARGO_BIN_EXE_lifeboot"))
         .args(["repair", "--yes", "--disk", path])
@@ -719,21 +725,7 @@ fn a_usr_of_its_own_is_mounted_repaired_and_undone() {
         return;
     }
     let bench = Bench::new();
-    let disk = bench.disk("usr.img", 64, TWO_PARTS);
-    let tree = bench.tree("server", |root| {
-        fs::write(
-            root.join("etc/fstab"),
-            "LABEL=own-usr /usr ext4 defaults 0 2\n",
-        )
-        .unwrap();
-        fs::rename(root.join("usr"), bench.path("own-usr")).unwrap();
-        fs::create_dir(root.join("usr")).unwrap();
-    });
-    let usr = bench.path("own-usr");
-    fs::rename(usr.join("sbin"), usr.join("sbin.backup")).unwrap();
-    symlink("/usr/bin", usr.join("sbin")).unwrap();
-    bench.ext4(&disk, 2048, 30000, Some(&tree));
-    bench.ext4(&disk, 63488, 30000, Some(&usr));
+    let disk = swapped_on_a_usr_of_its_own(&bench);
     let id = "root/system-directory-replaced";
     let path = disk.to_str().unwrap();
     assert!(diagnose(&[&disk]).ids().contains(&id));

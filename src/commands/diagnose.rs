@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::patient::{self, Patient};
+use super::patient;
 use super::{print, print_json, say};
 use crate::cli::DiagnoseArgs;
 use crate::facts::Facts;
@@ -37,10 +37,5 @@ fn look(args: &DiagnoseArgs) -> Result<Report> {
     if args.target.root.is_none() {
         say("lifeboot: looking at the disks, writing nothing ...");
     }
-    let patient = Patient::look(&args.target)?;
-    patient::announce(&patient);
-    let mut report = patient.report();
-    report.writes = patient.close()?;
-    report.target = args.target.words();
-    Ok(report)
+    patient::diagnosed(&args.target)
 }

@@ -174,6 +174,16 @@ impl Patient {
     }
 }
 
+/// Opens the patient for looking, judges it and closes it again.
+pub(super) fn diagnosed(target: &Target) -> Result<Report> {
+    let patient = Patient::look(target)?;
+    announce(&patient);
+    let mut report = patient.report();
+    report.writes = patient.close()?;
+    report.target = target.words();
+    Ok(report)
+}
+
 /// From facts to a report. With the tree at hand, a repair that its journal
 /// would refuse is told with the reason and not promised.
 pub(super) fn judge(facts: Facts, sysroot: Option<&Sysroot>) -> Report {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use dialoguer::Confirm;
 use serde_json::json;
 
-use super::patient::{self, Patient};
+use super::patient::{Patient, diagnosed};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         return Ok(Outcome::Usage);
     }
     say("lifeboot: looking at the patient, writing nothing ...");
-    let mut before = look(args)?;
+    let mut before = diagnosed(&args.target)?;
     if let Some(open) = interrupted(&before) {
         if !args.json {
             print(&text(&before))?;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
             return Ok(before.verdict.kind.outcome());
         }
         finish(args, &before, &open)?;
-        before = look(args)?;
+        before = diagnosed(&args.target)?;
     }
     if !args.json {
         print(&text(&before))?;
@@ -66,16 +66,6 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         ))?;
     }
     Ok(after.verdict.kind.outcome())
-}
-
-/// Diagnoses and closes everything again.
-fn look(args: &RepairArgs) -> Result<Report> {
-    let patient = Patient::look(&args.target)?;
-    patient::announce(&patient);
-    let mut report = patient.report();
-    report.writes = patient.close()?;
-    report.target = args.target.words();
-    Ok(report)
 }
 
 fn root_of(report: &Report) -> Result<&SysrootInfo> {

@@ -1,7 +1,7 @@
 //! Puts a link of the merged /usr back, after moving what stands in its place
 //! to where it belongs.
 
-use super::{Kind, Outline, Risk, restore_system_directory::carry_home};
+use super::{Kind, Outline, Risk, restore_system_directory::carry_all_home};
 use crate::facts::Facts;
 use crate::facts::layout::{Expected, Seen};
 use crate::finding::Finding;
@@ -29,16 +29,7 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         Seen::Link { .. } | Seen::Other => {
             actions.push(Action::Quarantine { path: path.into() });
         }
-        Seen::Directory => {
-            let carry = |stray| carry_home(suspect, stray);
-            actions.extend(suspect.strays.iter().flat_map(carry));
-            actions.extend(
-                suspect
-                    .emptied
-                    .iter()
-                    .map(|path| Action::RemoveEmptyDirectory { path: path.into() }),
-            );
-        }
+        Seen::Directory => actions.extend(carry_all_home(suspect)),
     }
     actions.push(Action::Symlink {
         path: path.into(),

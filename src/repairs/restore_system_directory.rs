@@ -38,14 +38,7 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         from: sibling.into(),
         to: path.into(),
     });
-    let carry = |stray| carry_home(suspect, stray);
-    actions.extend(suspect.strays.iter().flat_map(carry));
-    actions.extend(
-        suspect
-            .emptied
-            .iter()
-            .map(|path| Action::RemoveEmptyDirectory { path: path.into() }),
-    );
+    actions.extend(carry_all_home(suspect));
     Some(Outline {
         title: match suspect.strays.len() {
             0 => format!("rename {sibling} back to {path}"),
@@ -66,8 +59,17 @@ fn chosen(suspect: &Suspect) -> Option<&str> {
     (clear && first.same_filesystem).then_some(first.path.as_str())
 }
 
+/// What brings every stray home and removes the directories left empty by it.
+pub(super) fn carry_all_home(suspect: &Suspect) -> impl Iterator<Item = Action> {
+    let strays = suspect.strays.iter();
+    let emptied = suspect.emptied.iter();
+    strays
+        .flat_map(|stray| carry_home(suspect, stray))
+        .chain(emptied.map(|path| Action::RemoveEmptyDirectory { path: path.into() }))
+}
+
 /// What brings one stray home; a conflict is kept beside, never lost.
-pub(super) fn carry_home(suspect: &Suspect, stray: &Stray) -> Vec<Action> {
+fn carry_home(suspect: &Suspect, stray: &Stray) -> Vec<Action> {
     let move_to = |from: &str, to: String| Action::Rename {
         from: from.into(),
         to: to.into(),
@@ -89,7 +91,7 @@ pub(super) fn carry_home(suspect: &Suspect, stray: &Stray) -> Vec<Action> {
 
 /// Takes `path` out of the way: into the quarantine, or, on a filesystem of its
 /// own, to another name beside it.
-pub(super) fn put_away(suspect: &Suspect, path: &str, suffix: &str) -> Action {
+fn put_away(suspect: &Suspect, path: &str, suffix: &str) -> Action {
     if suspect.off_root {
         Action::Rename {
             from: path.into(),

@@ -106,13 +106,7 @@ pub(super) fn of_impostor(
     sibling: &str,
     suffix: &str,
 ) -> (Vec<Stray>, Vec<String>) {
-    let mut found = Merge {
-        root,
-        owners,
-        strays: Vec::new(),
-        emptied: Vec::new(),
-    };
-    found.directory(directory, Path::new(sibling), 0);
+    let mut found = Merge::of(root, owners, directory, Path::new(sibling));
     let aside = aside(directory, suffix);
     let moved = |path: &str, from: &Path, to: &Path| {
         let rest = Path::new(path).strip_prefix(from).unwrap_or(Path::new(""));
@@ -152,13 +146,7 @@ pub(super) fn merge(
     directory: &Path,
     home: &Path,
 ) -> (Vec<Stray>, Vec<String>) {
-    let mut found = Merge {
-        root,
-        owners,
-        strays: Vec::new(),
-        emptied: Vec::new(),
-    };
-    found.directory(directory, home, 0);
+    let found = Merge::of(root, owners, directory, home);
     (found.strays, found.emptied)
 }
 
@@ -169,7 +157,19 @@ struct Merge<'a> {
     emptied: Vec<String>,
 }
 
-impl Merge<'_> {
+impl<'a> Merge<'a> {
+    /// Everything in `from`, which belongs into `to`.
+    fn of(root: &'a RootDir, owners: &'a Ownership, from: &Path, to: &Path) -> Self {
+        let mut merge = Self {
+            root,
+            owners,
+            strays: Vec::new(),
+            emptied: Vec::new(),
+        };
+        merge.directory(from, to, 0);
+        merge
+    }
+
     fn directory(&mut self, from: &Path, to: &Path, depth: usize) {
         for entry in self.root.read_dir(from).unwrap_or_default() {
             let path = from.join(&entry.name);
