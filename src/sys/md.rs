@@ -135,8 +135,10 @@ impl MdArray {
             .map(|n| format!("md_lifeboot{n}"))
             .find(|name| !sysfs(name).exists())
             .ok_or_else(|| io::Error::other("64 arrays of lifeboot are already there"))?;
-        write(Path::new(NEW_ARRAY), &name)?;
+        // Noted first: a signal may end this process right after the array is
+        // there.
         leftovers::note(leftovers::Kind::Array, &name);
+        write(Path::new(NEW_ARRAY), &name)?;
         let mut array = Self {
             name,
             node: PathBuf::new(),
