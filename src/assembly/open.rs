@@ -136,15 +136,10 @@ fn read_only_view(leg: &Leg) -> Result<Option<LoopDevice>> {
     if !Path::new("/dev/loop-control").exists() && source.offset == 0 {
         return Ok(None);
     }
-    LoopDevice::attach(
-        &source.path,
-        source.offset,
-        source.bytes,
-        leg.sector_bytes,
-        Access::ReadOnly,
-    )
-    .map(Some)
-    .with_context(|| format!("a read-only view of {}", leg.name))
+    source
+        .attach(leg.sector_bytes, Access::ReadOnly)
+        .map(Some)
+        .with_context(|| format!("a read-only view of {}", leg.name))
 }
 
 fn open_one_leg(array: &Array) -> Result<(Handle, Opened)> {
@@ -156,14 +151,9 @@ fn open_one_leg(array: &Array) -> Result<(Handle, Opened)> {
     let source = &leg.source;
     let offset = leg.superblock.data_offset.saturating_mul(512);
     let data = source.part(offset, leg.superblock.size.saturating_mul(512));
-    let device = LoopDevice::attach(
-        &data.path,
-        data.offset,
-        data.bytes,
-        leg.sector_bytes,
-        Access::ReadOnly,
-    )
-    .with_context(|| format!("a read-only view of the data on {}", leg.name))?;
+    let device = data
+        .attach(leg.sector_bytes, Access::ReadOnly)
+        .with_context(|| format!("a read-only view of the data on {}", leg.name))?;
     let opened = Opened {
         device: device.path().to_owned(),
         how: How::OneLeg,
@@ -202,15 +192,10 @@ pub fn open_for_writing(array: &Array, consent: &WriteToken) -> Result<(Handle, 
             let file = leg.source.open()?;
             crate::sys::node::device_number(&file)?
         } else {
-            let source = &leg.source;
-            let device = LoopDevice::attach(
-                &source.path,
-                source.offset,
-                source.bytes,
-                leg.sector_bytes,
-                Access::ReadWrite,
-            )
-            .with_context(|| format!("opening {} for writing", leg.name))?;
+            let device = leg
+                .source
+                .attach(leg.sector_bytes, Access::ReadWrite)
+                .with_context(|| format!("opening {} for writing", leg.name))?;
             let number = device.number();
             loops.push(device);
             number

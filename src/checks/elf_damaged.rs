@@ -17,7 +17,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     };
     for problem in &tree.init.best_closure().problems {
-        let mut title = "is damaged";
+        let mut title = "cannot be loaded";
         let (path, seen) = match problem {
             Problem::ProgramDamaged { path, why } | Problem::LibraryDamaged { path, why, .. } => {
                 (path, why.clone())
@@ -46,7 +46,9 @@ fn run(facts: &Facts, out: &mut Findings) {
                 format!("PID 1 cannot start: {path} {title}"),
             )
             .with([Evidence::seen(path, seen).expected("a sound ELF file")])
-            .because("a write that was cut off, or a file of another system copied over it");
+            .because(
+                "most often a write that was cut off, or a file of another system copied over it",
+            );
         out.push(finding);
     }
 }

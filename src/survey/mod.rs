@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sys::loopdev::{Access, LoopDevice};
 use crate::sys::node;
 
 mod counters;
@@ -75,6 +76,14 @@ impl Source {
             offset: self.offset.saturating_add(offset),
             bytes: bytes.min(self.bytes.saturating_sub(offset)),
         }
+    }
+
+    /// Shows it as a loop device.
+    ///
+    /// # Errors
+    /// Like [`LoopDevice::attach`].
+    pub fn attach(&self, sector_bytes: u32, access: Access) -> io::Result<LoopDevice> {
+        LoopDevice::attach(&self.path, self.offset, self.bytes, sector_bytes, access)
     }
 
     /// How the operator would name it.

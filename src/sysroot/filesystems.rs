@@ -18,14 +18,14 @@ pub enum Backing {
         /// Sector size of its disk in bytes.
         sector_bytes: u32,
     },
-    /// An array, already opened.
+    /// An array.
     Array {
         /// UUID of the array.
         uuid: String,
         /// Its name, `host:name`.
         name: String,
-        /// Its block device now.
-        device: PathBuf,
+        /// Its block device, while it is open.
+        device: Option<PathBuf>,
     },
 }
 
@@ -95,12 +95,12 @@ pub fn list(survey: &Survey, assembly: &Assembly) -> Vec<Filesystem> {
 }
 
 /// What lies on an array: read through it where it is open, and else from a
-/// leg of the mirror. The device is empty for one that is not open.
-fn on_array(array: &Array) -> Option<(Signature, PathBuf)> {
+/// leg of the mirror.
+fn on_array(array: &Array) -> Option<(Signature, Option<PathBuf>)> {
     if let Some(opened) = &array.opened {
         let (file, source) = crate::survey::whole(&opened.device).ok()?;
         let signature = signature::probe(&file, &source).ok()??;
-        return Some((signature, opened.device.clone()));
+        return Some((signature, Some(opened.device.clone())));
     }
     let leg = array.legs.iter().find(|leg| leg.is_fresh())?;
     if array.level != RAID1 {
@@ -110,7 +110,7 @@ fn on_array(array: &Array) -> Option<(Signature, PathBuf)> {
         .source
         .part(leg.superblock.data_offset.saturating_mul(512), u64::MAX);
     let signature = signature::probe(&data.open().ok()?, &data).ok()??;
-    Some((signature, PathBuf::new()))
+    Some((signature, None))
 }
 
 /// True when everything on these disks was recognised and could be opened, so

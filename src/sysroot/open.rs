@@ -309,7 +309,9 @@ impl Opener {
         consent: Option<&WriteToken>,
     ) -> Result<PathBuf> {
         let (source, sector) = match &filesystem.backing {
-            Backing::Array { device, .. } => return Ok(device.clone()),
+            Backing::Array { device, .. } => {
+                return device.clone().context("its array is not open");
+            }
             Backing::Plain {
                 source,
                 sector_bytes,
@@ -321,7 +323,7 @@ impl Opener {
             Some(_) => Access::ReadWrite,
             None => Access::ReadOnly,
         };
-        match LoopDevice::attach(&source.path, source.offset, source.bytes, sector, access) {
+        match source.attach(sector, access) {
             Ok(device) => {
                 let path = device.path().to_owned();
                 self.loops.push(device);

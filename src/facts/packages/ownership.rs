@@ -13,6 +13,8 @@ use crate::sys::root_dir::RootDir;
 pub struct Ownership {
     base: PathBuf,
     packages: Vec<String>,
+    /// The file of checksums of each package that has one.
+    sums: HashMap<String, OsString>,
     directories: BTreeMap<PathBuf, HashMap<OsString, usize>>,
 }
 
@@ -45,6 +47,12 @@ impl Ownership {
         for entry in entries {
             let path = info.join(&entry.name);
             let name = entry.name.to_string_lossy();
+            if let Some(package) = name.strip_suffix(".md5sums") {
+                let package = package.split(':').next().unwrap_or(package);
+                // Of several architectures the first, as the lists are sorted.
+                let sums = owners.sums.entry(package.to_owned());
+                sums.or_insert_with(|| entry.name.clone());
+            }
             let Some(package) = name.strip_suffix(".list") else {
                 continue;
             };
@@ -90,13 +98,7 @@ impl Ownership {
 
     /// The MD5 sum of `path` as its package ships it, in hexadecimal.
     pub fn shipped_md5(&self, root: &RootDir, path: &Path) -> Option<String> {
-        let package = self.owner_merged(path)?;
-        let entries = root.read_dir(self.base.join("info")).ok()?;
-        let file = entries.iter().find_map(|entry| {
-            let name = entry.name.to_str()?;
-            let owner = name.strip_suffix(".md5sums")?;
-            (owner.split(':').next() == Some(package)).then_some(&entry.name)
-        })?;
+        let file = self.sums.get(self.owner_merged(path)?)?;
         let text = root
             .read_text(self.base.join("info").join(file), LIMIT)
             .ok()?;
