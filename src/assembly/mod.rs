@@ -1,243 +1,141 @@
-//! Stage 2, assembly: which members make an array, and which to trust.
+//! Stage 2, assembly: arrays, volume groups and containers, opened layer by
+//! layer until nothing new appears.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::survey::superblock::{Role, Superblock, feature};
-use crate::survey::{Content, Source, Survey};
+use crate::survey::{Content, Survey};
 
-mod open;
+pub mod compare;
+pub mod device;
+mod driver;
+pub mod luks;
+pub mod lvm;
+pub mod raid;
+mod stack;
+mod volume;
 
-pub use open::{Handle, How, Opened, open_for_looking, open_for_writing};
+pub(crate) use driver::without_dm;
+pub use luks::Keys;
+pub use lvm::{LogicalVolume, VolumeGroup};
+pub use raid::{Array, Leg, Level, Opened, Standing, State};
+pub use stack::{Options, Purpose, Stack};
+pub use volume::{Layer, Volume};
 
 /// The level number of a mirror.
-pub const RAID1: i32 = 1;
+pub use raid::RAID1;
 
-/// How a member stands towards the freshest one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Standing {
-    /// Holds the newest data of `slot`.
-    Fresh {
-        /// Its place in the array.
-        slot: u16,
-    },
-    /// Missed updates: its data is old.
-    Stale {
-        /// Events that it missed.
-        behind: u64,
-    },
-    /// Only partly rebuilt.
-    Rebuilding,
-    /// Holds no data.
-    Spare,
-    /// Failed, in the eyes of the freshest member.
-    Faulty,
-    /// Another member already stands in its slot.
-    Duplicate,
-}
-
-/// One member.
+/// A volume whose inside could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leg {
-    /// `/dev/nvme0n1p2`.
+pub struct Unopened {
+    /// The volume.
     pub name: String,
-    /// The disk that it lies on.
-    pub disk: String,
-    /// Where to read it.
-    pub source: Source,
-    /// Sector size of its disk in bytes.
-    pub sector_bytes: u32,
-    /// What it says of itself and the others.
-    pub superblock: Superblock,
-    /// How it stands.
-    pub standing: Standing,
+    /// What it is, in a word: `luks`, `lvm2`, `zfs`.
+    pub format: String,
+    /// What kept it closed.
+    pub cause: Cause,
+    /// Why, and what to do.
+    pub why: String,
 }
 
-impl Leg {
-    /// True when its data may be used.
-    pub fn is_fresh(&self) -> bool {
-        matches!(self.standing, Standing::Fresh { .. })
+impl Unopened {
+    fn unknown_kind(name: &str, format: &str, why: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            format: format.to_owned(),
+            cause: Cause::NotSupported,
+            why: why.to_owned(),
+        }
     }
 }
 
-/// The state of an array as its superblocks tell it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum State {
-    /// Every slot has a fresh member.
-    Complete,
-    /// Enough members, but not all.
-    Degraded,
-    /// The members each went on without the other: two truths.
-    Diverged,
-    /// It cannot be opened.
-    Unusable {
-        /// Why.
-        why: String,
-    },
+/// What kept a volume closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// It is encrypted and no key was given.
+    Locked,
+    /// A part of it is not here.
+    Incomplete,
+    /// It is of a kind that this version does not open.
+    NotSupported,
+    /// The kernel refused, or lacks a driver.
+    Failed,
+    /// Nothing was to be opened.
+    NotTried,
 }
 
-/// One array.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Array {
-    /// UUID of the array.
-    pub uuid: String,
-    /// `host:name`.
-    pub name: String,
-    /// 1 for RAID1.
-    pub level: i32,
-    /// Number of slots.
-    pub raid_disks: u32,
-    /// Its members, freshest first.
-    pub legs: Vec<Leg>,
-    /// Slots without a fresh member.
-    pub missing: Vec<u32>,
-    /// Whether and how it can be used.
-    pub state: State,
-    /// How it was opened, once it was.
-    pub opened: Option<Opened>,
-}
-
-/// Every array found.
+/// Every array, volume group and volume found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assembly {
     /// The arrays, by UUID.
     pub arrays: Vec<Array>,
+    /// The volume groups, by UUID.
+    #[serde(default)]
+    pub groups: Vec<VolumeGroup>,
+    /// Every volume, the disks' own first.
+    pub volumes: Vec<Volume>,
+    /// Containers that stay closed.
+    pub unopened: Vec<Unopened>,
+    /// Members or disks that the operator chose of a mirror; the others of its
+    /// array were left out.
+    #[serde(default)]
+    pub chosen: Vec<String>,
 }
 
-/// Groups the members that the survey found and judges each.
-pub fn judge(survey: &Survey) -> Assembly {
-    let mut groups: BTreeMap<&str, Vec<Leg>> = BTreeMap::new();
-    for volume in survey.volumes() {
-        if let Content::RaidMember(superblock) = volume.content {
-            groups.entry(&superblock.array_uuid).or_default().push(Leg {
-                name: volume.name.to_owned(),
-                disk: volume.disk.name.clone(),
-                source: volume.source.clone(),
-                sector_bytes: volume.disk.sector_bytes,
-                superblock: (**superblock).clone(),
-                standing: Standing::Spare,
-            });
-        }
-    }
-    Assembly {
-        arrays: groups.into_values().filter_map(array_of).collect(),
-    }
-}
-
-fn array_of(mut legs: Vec<Leg>) -> Option<Array> {
-    // Freshest first; among equals the lowest slot, so that the order of the
-    // disks does not matter. Update times are shown and never decide.
-    legs.sort_by_key(|leg| {
-        let in_sync =
-            matches!(leg.superblock.role(), Role::Active(_)) && !leg.superblock.rebuilding();
-        (
-            std::cmp::Reverse(in_sync),
-            std::cmp::Reverse(leg.superblock.events),
-            leg.superblock.number,
-        )
-    });
-    let freshest = legs.first()?.superblock.clone();
-    let mut taken = Vec::new();
-    for leg in &mut legs {
-        leg.standing = standing(&leg.superblock, &freshest);
-        if let Standing::Fresh { slot } = leg.standing {
-            if taken.contains(&slot) {
-                leg.standing = Standing::Duplicate;
-            } else {
-                taken.push(slot);
+impl Assembly {
+    /// What the disks themselves say, with nothing opened.
+    pub fn unopened(survey: &Survey) -> Self {
+        let volumes = Volume::of_survey(survey);
+        let arrays = raid::judge(&volumes, &[]);
+        let closed = |name: &str, format: &str| Unopened {
+            name: name.to_owned(),
+            format: format.to_owned(),
+            cause: Cause::NotTried,
+            why: "only the tree that was named is looked at".into(),
+        };
+        let containers = volumes.iter().filter_map(|volume| match &volume.content {
+            Content::PhysicalVolume(_) => Some(closed(&volume.name, "lvm2")),
+            Content::Signature(found) if stack::is_container(&found.format) => {
+                Some(closed(&volume.name, &found.format))
             }
+            _ => None,
+        });
+        let in_arrays = arrays.iter().map(|a| closed(&a.volume_name(), "array"));
+        Self {
+            unopened: in_arrays.chain(containers).collect(),
+            groups: Vec::new(),
+            chosen: Vec::new(),
+            arrays,
+            volumes,
         }
     }
-    let missing: Vec<u32> = (0..freshest.raid_disks)
-        .filter(|slot| !taken.iter().any(|t| u32::from(*t) == *slot))
-        .collect();
-    let state = state_of(&freshest, &legs, &missing);
-    Some(Array {
-        uuid: freshest.array_uuid.clone(),
-        name: freshest.name.clone(),
-        level: freshest.level,
-        raid_disks: freshest.raid_disks,
-        legs,
-        missing,
-        state,
-        opened: None,
-    })
-}
 
-/// The rule of mdadm and the kernel: one event behind still counts as fresh,
-/// but its role is then read from the freshest member's table.
-fn standing(own: &Superblock, freshest: &Superblock) -> Standing {
-    if own.rebuilding() {
-        return Standing::Rebuilding;
+    /// The volume with this name.
+    pub fn volume(&self, name: &str) -> Option<&Volume> {
+        self.volumes.iter().find(|volume| volume.name == name)
     }
-    let behind = freshest.events.saturating_sub(own.events);
-    let role = if behind == 0 {
-        own.role()
-    } else {
-        freshest.role_of(own.number)
-    };
-    match role {
-        _ if behind > 1 => Standing::Stale { behind },
-        // A spare that was never part of it may count further than the array.
-        _ if own.events > freshest.events => Standing::Spare,
-        Role::Active(slot) => Standing::Fresh { slot },
-        Role::Faulty => Standing::Faulty,
-        Role::Spare | Role::Journal => Standing::Spare,
-    }
-}
 
-fn state_of(freshest: &Superblock, legs: &[Leg], missing: &[u32]) -> State {
-    let unusable = |why: String| State::Unusable { why };
-    if freshest.level != RAID1 {
-        return unusable(format!(
-            "RAID level {} is not opened by this version",
-            freshest.level
-        ));
+    /// The names of the volume `name` and of everything that it stands on.
+    pub fn below(&self, name: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut todo = vec![name.to_owned()];
+        while let Some(name) = todo.pop() {
+            todo.extend(self.volume(&name).into_iter().flat_map(|v| v.on.clone()));
+            found.insert(name);
+        }
+        found
     }
-    if freshest.features & feature::NOT_READ != 0 {
-        return unusable(format!(
-            "it uses features that are not read by this version (feature map {:#x})",
-            freshest.features
-        ));
-    }
-    if legs
-        .iter()
-        .any(|leg| leg.superblock.level != freshest.level || leg.superblock.size != freshest.size)
-    {
-        return unusable("its members disagree about level or size".into());
-    }
-    if diverged(legs) {
-        return State::Diverged;
-    }
-    match legs.iter().filter(|leg| leg.is_fresh()).count() {
-        0 => unusable("no member holds current data".into()),
-        _ if missing.is_empty() => State::Complete,
-        _ => State::Degraded,
-    }
-}
 
-/// True when two members each went on and count the other as gone.
-fn diverged(legs: &[Leg]) -> bool {
-    let slot = |leg: &Leg| match leg.superblock.role() {
-        Role::Active(slot) => Some(slot),
-        _ => None,
-    };
-    // By slots, not by devices: an old disk that was replaced long ago does not
-    // know its successor, and still counts the slot as filled (by itself).
-    let empty = |one: &Leg, slot: u16| !one.superblock.roles.contains(&slot);
-    legs.iter().enumerate().any(|(index, one)| {
-        legs[index + 1..].iter().any(|other| {
-            let (Some(own), Some(others)) = (slot(one), slot(other)) else {
-                return false;
-            };
-            empty(one, others) && empty(other, own)
+    /// The array that the volume `name` lies on, directly or not.
+    pub fn array_below(&self, name: &str) -> Option<&Array> {
+        let below = self.below(name);
+        self.arrays.iter().find(|array| {
+            let on = |volume: &Volume| matches!(&volume.layer, Layer::Array { uuid } if *uuid == array.uuid);
+            self.volumes
+                .iter()
+                .any(|volume| on(volume) && below.contains(&volume.name))
         })
-    })
+    }
 }
-
-#[cfg(test)]
-#[path = "judge_tests.rs"]
-mod tests;

@@ -21,6 +21,7 @@ const SIGNS: &[(&str, Sign, &str)] = &[
     ("btrfs", Sign::Filesystem, "btrfs"),
     ("dm_mod", Sign::Device, "device-mapper"),
     ("ext4", Sign::Filesystem, "ext4"),
+    ("linear", Sign::Personality, "[linear]"),
     ("loop", Sign::Device, "loop"),
     ("md_mod", Sign::Device, "md"),
     ("overlay", Sign::Filesystem, "overlay"),

@@ -1,10 +1,13 @@
 //! The disks of this machine by sysfs, or the ones named by the operator.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Content, Disk, Partition, Source, Survey, signature, superblock, table, whole};
+use super::{
+    Content, Disk, KernelLog, Partition, Source, Survey, health, kernel_log, last_panic, signature,
+    superblock, sysfs, table, whole, whole_disk,
+};
 use crate::sys::node;
 
 /// Names in `/sys/block` that are never a disk of the patient.
@@ -36,13 +39,10 @@ pub fn survey() -> io::Result<Survey> {
     names.sort();
     let disks = names
         .iter()
-        .filter(|name| sysfs_number(name, "size").is_some_and(|sectors| sectors > 0))
+        .filter(|name| sysfs::number(name, "size").is_some_and(|sectors| sectors > 0))
         .map(|name| device(name))
         .collect();
-    Ok(Survey {
-        disks,
-        selected: false,
-    })
+    Ok(examined(disks, false))
 }
 
 /// Surveys the devices or image files at `paths` and nothing else.
@@ -59,19 +59,59 @@ pub fn survey_of(paths: &[PathBuf]) -> io::Result<Survey> {
         disks.push(if is_device {
             device(&name)
         } else {
-            look(name.into_owned(), source, &[])
+            let same = |other: &&PathBuf| other.file_name() == path.file_name();
+            let name = match paths.iter().filter(same).count() {
+                1 => name.into_owned(),
+                // Everything else goes by the name: it has to be one.
+                _ => real.display().to_string(),
+            };
+            look(name, source, &[])
         });
     }
-    Ok(Survey {
+    Ok(examined(disks, true))
+}
+
+/// Adds what the disks, the kernel and the machine say besides.
+fn examined(mut disks: Vec<Disk>, selected: bool) -> Survey {
+    let devices: Vec<usize> = (0..disks.len())
+        .filter(|number| kernel_log::Names::of_disk(&disks[*number]).is_some())
+        .collect();
+    let questions = devices.iter().map(|number| {
+        let disk = &disks[*number];
+        health::Question {
+            name: disk.name.clone(),
+            path: disk.source.path.clone(),
+            vendor: sysfs::text(&disk.name, "device/vendor"),
+        }
+    });
+    let told = health::ask(questions.collect());
+    for (number, health) in devices.into_iter().zip(told) {
+        let disk = &mut disks[number];
+        // sysfs does not know the serial number of a SATA disk.
+        disk.serial = disk.serial.take().or_else(|| health.serial.clone());
+        disk.health = Some(health);
+    }
+    let known: Vec<_> = disks
+        .iter()
+        .filter_map(kernel_log::Names::of_disk)
+        .collect();
+    let on_machine = !selected || !known.is_empty();
+    Survey {
+        kernel_log: if on_machine {
+            kernel_log::read(&known, selected)
+        } else {
+            KernelLog::default()
+        },
+        last_panic: on_machine.then(last_panic::of_machine).flatten(),
         disks,
-        selected: true,
-    })
+        selected,
+    }
 }
 
 /// A disk of the kernel's: identity from sysfs, content from the disk itself.
 fn device(name: &str) -> Disk {
     let path = Path::new("/dev").join(name);
-    let bytes = sysfs_number(name, "size").unwrap_or(0).saturating_mul(512);
+    let bytes = sysfs::number(name, "size").unwrap_or(0).saturating_mul(512);
     let source = Source {
         path,
         offset: 0,
@@ -79,8 +119,8 @@ fn device(name: &str) -> Disk {
     };
     let known = known_partitions(name);
     let mut disk = look(name.to_owned(), source, &known);
-    disk.model = sysfs_text(name, "device/model");
-    disk.serial = sysfs_text(name, "device/serial").or_else(|| sysfs_text(name, "serial"));
+    disk.model = sysfs::text(name, "device/model");
+    disk.serial = sysfs::serial(name);
     disk
 }
 
@@ -99,19 +139,29 @@ fn known_partitions(disk: &str) -> Vec<(u32, String)> {
         .collect()
 }
 
-fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
-    let mut disk = Disk {
-        name,
-        source,
-        sector_bytes: 512,
-        model: None,
-        serial: None,
-        table: None,
-        table_problem: None,
-        grub_boot_code: false,
-        partitions: Vec::new(),
-        content: Content::Unknown,
+/// What lies on a device that was opened above the disks: an array or mapping.
+/// What cannot be read is told in the answer.
+pub(crate) fn examine(name: &str, path: &Path) -> Disk {
+    let (source, failed) = match whole(path) {
+        Ok((_, source)) => (source, None),
+        Err(error) => {
+            let source = Source {
+                path: path.to_owned(),
+                offset: 0,
+                bytes: 0,
+            };
+            (source, Some(error))
+        }
     };
+    let mut seen = look(name.to_owned(), source, &[]);
+    if let Some(error) = failed {
+        seen.content = Content::unreadable(&error);
+    }
+    seen
+}
+
+fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
+    let mut disk = Disk::blank(name, source);
     let file = match disk.source.open() {
         Ok(file) => file,
         Err(error) => {
@@ -144,11 +194,12 @@ fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
             }
             None => (format!("{} partition {}", disk.name, entry.number), part),
         };
-        let (content, blank) = content_of(&source);
+        let (content, blank) = content_of(&source, false);
         disk.partitions.push(Partition {
             number: entry.number,
             name,
             source,
+            start: entry.start,
             purpose: entry.purpose,
             uuid: entry.uuid,
             label: entry.label,
@@ -156,38 +207,50 @@ fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
             blank,
         });
     }
-    if disk.partitions.is_empty() {
-        disk.content = content_of(&disk.source).0;
-    }
+    settle(&mut disk, &file);
     disk
 }
 
-/// What lies on `source`, and whether its first 4 KiB are zeros.
-fn content_of(source: &Source) -> (Content, bool) {
+/// Decides what a disk itself holds, and whether its table counts.
+fn settle(disk: &mut Disk, file: &File) {
+    let source = disk.source.clone();
+    if disk.partitions.is_empty() {
+        disk.content = content_of(&source, true).0;
+        return;
+    }
+    let stretch = |p: &Partition| (p.start, p.start.saturating_add(p.source.bytes));
+    let stretches: whole_disk::Stretches = disk.partitions.iter().map(stretch).collect();
+    let covered = |at| whole_disk::covered(&stretches, source.bytes, at);
+    // What cannot be read here was told where the partitions were looked at.
+    let Ok(Some(content)) = superblock::probe_disk(file, &source, covered) else {
+        return;
+    };
+    let the_disks = whole_disk::gpt_is_the_disks(file, &source, disk.sector_bytes);
+    if whole_disk::partitions_win(&content, &disk.partitions, the_disks.unwrap_or(true)) {
+        if let Content::RaidMember(old) = content {
+            disk.old_members = old.arrays.into_iter().chain(old.also).collect();
+        }
+        return;
+    }
+    disk.table = None;
+    disk.table_problem = None;
+    disk.partitions = Vec::new();
+    disk.content = content;
+}
+
+/// What lies on `source`, and whether its first 4 KiB are zeros. Firmware RAID
+/// is looked for on whole disks only.
+fn content_of(source: &Source, whole: bool) -> (Content, bool) {
     let read = || -> io::Result<(Content, bool)> {
         let file = source.open()?;
         let start = source.read_at(&file, 0, 4096)?;
         let blank = start.iter().all(|byte| *byte == 0);
         // A member of an array comes first: with some formats its filesystem
         // shows through, and a leg must never be taken for the filesystem.
-        if let Some(member) = superblock::probe(&file, source)? {
+        if let Some(member) = superblock::probe(&file, source, whole)? {
             return Ok((member, blank));
         }
-        Ok(match signature::probe(&file, source)? {
-            Some(found) => (Content::Signature(found), blank),
-            None => (Content::Unknown, blank),
-        })
+        Ok((signature::content(&file, source)?, blank))
     };
     read().unwrap_or_else(|error| (Content::unreadable(&error), false))
-}
-
-fn sysfs_text(disk: &str, file: &str) -> Option<String> {
-    let path = Path::new("/sys/block").join(disk).join(file);
-    let text = fs::read_to_string(path).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn sysfs_number(disk: &str, file: &str) -> Option<u64> {
-    sysfs_text(disk, file)?.parse().ok()
 }

@@ -12,14 +12,26 @@ use crate::sys::node;
 
 mod counters;
 mod disks;
+pub mod health;
+pub mod kernel_log;
+pub mod last_panic;
+pub mod luks;
+pub mod lvm;
+pub mod read_test;
 pub mod signature;
 pub mod superblock;
+mod sysfs;
 mod table;
+mod whole_disk;
 
 pub use counters::{Counters, WriteProof};
+pub(crate) use disks::examine;
 pub use disks::{survey, survey_of};
+pub use health::Health;
+pub use kernel_log::{DiskLog, KernelLog};
+pub use last_panic::LastPanic;
 pub use signature::Signature;
-pub use superblock::Superblock;
+pub use superblock::{Member, Superblock};
 
 /// A stretch of a device or file that can be read, shown through a loop device
 /// or mounted.
@@ -40,7 +52,12 @@ impl Source {
     /// # Errors
     /// The kernel's.
     pub fn open(&self) -> io::Result<File> {
-        File::open(&self.path)
+        let file = File::open(&self.path)?;
+        if self.is_device() {
+            // An array writes past the cache of its members' nodes.
+            node::forget_cached(&file);
+        }
+        Ok(file)
     }
 
     /// Reads `length` bytes at `at`, counted from where the source begins;
@@ -78,6 +95,17 @@ impl Source {
         }
     }
 
+    /// True when it lies on a device node, and not in an image file.
+    pub fn is_device(&self) -> bool {
+        self.path.starts_with("/dev") || self.is_ours()
+    }
+
+    /// True when it lies on an array or mapping that this program made: that
+    /// stands on read-only views already.
+    pub fn is_ours(&self) -> bool {
+        node::is_ours(&self.path)
+    }
+
     /// Shows it as a loop device.
     ///
     /// # Errors
@@ -104,8 +132,10 @@ pub enum Content {
     Unknown,
     /// A filesystem, swap, or a container such as LUKS or LVM.
     Signature(Signature),
-    /// A member of a software RAID array that can be opened.
-    RaidMember(Box<Superblock>),
+    /// A physical volume of LVM2.
+    PhysicalVolume(Box<lvm::PhysicalVolume>),
+    /// A member of a RAID array, or of several.
+    RaidMember(Box<Member>),
     /// A member that cannot be opened: damaged, or of a kind not supported.
     RaidUnusable {
         /// What is wrong with it.
@@ -121,6 +151,14 @@ pub enum Content {
 }
 
 impl Content {
+    /// The word for a filesystem or container: `ext4`, `luks`.
+    pub fn format(&self) -> Option<&str> {
+        match self {
+            Self::Signature(found) => Some(&found.format),
+            _ => None,
+        }
+    }
+
     /// What `error` says about the device.
     fn unreadable(error: &io::Error) -> Self {
         use nix::errno::Errno;
@@ -149,6 +187,9 @@ pub struct Partition {
     pub name: String,
     /// Where to read it.
     pub source: Source,
+    /// Where it begins on its disk, in bytes.
+    #[serde(default)]
+    pub start: u64,
     /// What the table says it is for: `bios-boot`, `esp`, `linux-raid`, ...
     pub purpose: String,
     /// PARTUUID.
@@ -184,6 +225,43 @@ pub struct Disk {
     pub partitions: Vec<Partition>,
     /// What lies on it where it has no table.
     pub content: Content,
+    /// Superblocks of earlier arrays on the whole disk, which do not count.
+    #[serde(default)]
+    pub old_members: Vec<Superblock>,
+    /// What it says about its own health; none for an image.
+    #[serde(default)]
+    pub health: Option<Health>,
+}
+
+impl Disk {
+    /// A disk of which nothing is known yet.
+    pub fn blank(name: String, source: Source) -> Self {
+        Self {
+            name,
+            source,
+            sector_bytes: 512,
+            model: None,
+            serial: None,
+            table: None,
+            table_problem: None,
+            grub_boot_code: false,
+            partitions: Vec::new(),
+            content: Content::Unknown,
+            old_members: Vec::new(),
+            health: None,
+        }
+    }
+
+    /// True when the disk itself fails and has to be replaced.
+    pub fn is_failing(&self) -> bool {
+        let mut contents = self.partitions.iter().map(|part| &part.content);
+        let unreadable =
+            |content: &Content| matches!(content, Content::Unreadable { failing: true, .. });
+        let says_so = |health: &Health| health.judged() == health::Judgement::Failing;
+        contents.any(unreadable)
+            || unreadable(&self.content)
+            || self.health.as_ref().is_some_and(says_so)
+    }
 }
 
 /// Everything the survey saw.
@@ -193,11 +271,17 @@ pub struct Survey {
     pub disks: Vec<Disk>,
     /// True when the operator named the disks, so that others may exist.
     pub selected: bool,
+    /// What the kernel said about disks, also such as are gone.
+    #[serde(default)]
+    pub kernel_log: KernelLog,
+    /// The last panic that the machine itself kept a record of.
+    #[serde(default)]
+    pub last_panic: Option<LastPanic>,
 }
 
 /// A place where a filesystem or array member may lie.
 #[derive(Debug, Clone, Copy)]
-pub struct Volume<'a> {
+pub struct Place<'a> {
     /// Operator's name of it.
     pub name: &'a str,
     /// The disk it lies on.
@@ -212,16 +296,16 @@ pub struct Volume<'a> {
 
 impl Survey {
     /// Every partition, and every disk without a table.
-    pub fn volumes(&self) -> impl Iterator<Item = Volume<'_>> {
+    pub fn places(&self) -> impl Iterator<Item = Place<'_>> {
         self.disks.iter().flat_map(|disk| {
-            let whole = (disk.partitions.is_empty()).then_some(Volume {
+            let whole = (disk.partitions.is_empty()).then_some(Place {
                 name: &disk.name,
                 disk,
                 partition: None,
                 source: &disk.source,
                 content: &disk.content,
             });
-            let parts = disk.partitions.iter().map(move |partition| Volume {
+            let parts = disk.partitions.iter().map(move |partition| Place {
                 name: &partition.name,
                 disk,
                 partition: Some(partition),

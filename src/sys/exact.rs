@@ -75,9 +75,13 @@ impl Object {
     }
 
     /// True when `other` is the same object, as far as that can be known after
-    /// a reboot.
+    /// a reboot. A link that was replaced may have got the inode of the old one
+    /// again; its text never changes, so size and time tell it apart.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.ino == other.ino && self.kind == other.kind
+        let link = self.kind == Kind::Symlink;
+        self.ino == other.ino
+            && self.kind == other.kind
+            && (!link || (self.size, self.mtime) == (other.size, other.mtime))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What this program opened in the kernel, noted outside of it.
 //!
 //! Mounts live in a private namespace and loop devices detach by themselves,
-//! so both vanish with the process however it ends. Arrays do not: each is
-//! noted in `/run/lifeboot/PID.opened`, and whoever finds the note of a dead
+//! so both vanish with the process however it ends. Arrays and mappings do not:
+//! each is noted in `/run/lifeboot/PID.opened`, and whoever finds the note of a dead
 //! process stops what it names.
 
 use std::fs;
@@ -16,12 +16,15 @@ const DIR: &str = "/run/lifeboot";
 pub enum Kind {
     /// An md array.
     Array,
+    /// A device-mapper mapping.
+    Mapping,
 }
 
 impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Array => "array",
+            Self::Mapping => "mapping",
         }
     }
 }
@@ -58,8 +61,18 @@ pub fn forget(kind: Kind, name: &str) {
     };
 }
 
-/// The notes of processes that are dead by now: what they left open.
-pub fn of_the_dead() -> Vec<(PathBuf, Vec<String>)> {
+/// What a dead process left open, newest first: what stands on another thing
+/// was opened after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The file with its notes.
+    pub file: PathBuf,
+    /// The notes.
+    pub notes: Vec<(Kind, String)>,
+}
+
+/// The notes of processes that are dead by now.
+pub fn of_the_dead() -> Vec<Left> {
     let Ok(entries) = fs::read_dir(DIR) else {
         return Vec::new();
     };
@@ -71,11 +84,40 @@ pub fn of_the_dead() -> Vec<(PathBuf, Vec<String>)> {
                 .and_then(|name| name.to_str()?.strip_suffix(".opened")?.parse::<u32>().ok())
                 .is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists())
         })
-        .map(|path| {
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            let names = text.lines().filter_map(|line| line.strip_prefix("array "));
-            let names = names.map(str::to_owned).collect();
-            (path, names)
+        .map(|file| {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            Left {
+                notes: notes(&text),
+                file,
+            }
         })
         .collect()
+}
+
+fn notes(text: &str) -> Vec<(Kind, String)> {
+    let known = [Kind::Array, Kind::Mapping];
+    text.lines()
+        .rev()
+        .filter_map(|line| {
+            let (word, name) = line.split_once(' ')?;
+            let kind = known.into_iter().find(|kind| kind.word() == word)?;
+            Some((kind, name.to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_on_top_is_closed_first() {
+        let text = "array md_lifeboot0\nmapping dm_lifeboot7_0\nnonsense\nmapping dm_lifeboot7_1\n";
+        let expected = [
+            (Kind::Mapping, "dm_lifeboot7_1".to_owned()),
+            (Kind::Mapping, "dm_lifeboot7_0".to_owned()),
+            (Kind::Array, "md_lifeboot0".to_owned()),
+        ];
+        assert_eq!(notes(text), expected);
+    }
 }

@@ -106,6 +106,7 @@ impl LoopDevice {
             let number = unsafe { request::get_free(control.as_raw_fd()) }?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
             let device = OpenOptions::new().read(true).write(write).open(&path)?;
+            keep_udev_away(&device);
             configure(&device, &file, offset, bytes, sector, access)?;
             let number = node::device_number(&device)?;
             Ok((device, path, number))
@@ -135,6 +136,16 @@ impl LoopDevice {
     pub fn bytes(&self) -> io::Result<u64> {
         node::device_bytes(&self.file)
     }
+}
+
+/// While this lock is held, the udev of the rescue system does not look at the
+/// device, and so no rule of it activates a volume group or array that shows
+/// on it (systemd: "Locking Block Device Access"). Best effort: others have no
+/// udev, or it looks just now.
+fn keep_udev_away(device: &File) {
+    // SAFETY: flock takes a descriptor that is open and a number.
+    let _ =
+        unsafe { nix::libc::flock(device.as_raw_fd(), nix::libc::LOCK_EX | nix::libc::LOCK_NB) };
 }
 
 fn configure(

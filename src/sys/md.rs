@@ -12,6 +12,12 @@ use std::time::Duration;
 use super::consent::WriteToken;
 use super::{leftovers, node, retry};
 
+mod change;
+mod running;
+
+pub use change::add_member;
+pub use running::{Running, data_offset, running};
+
 const NEW_ARRAY: &str = "/sys/module/md_mod/parameters/new_array";
 
 /// How long the kernel may take to take an array down or settle it.
@@ -26,6 +32,11 @@ pub struct Member {
     pub slot: u32,
     /// Where its data begins, in sectors of 512 bytes.
     pub data_offset: u64,
+    /// Sectors of data on it.
+    pub sectors: u64,
+    /// Stretches that must not be read: first sector from the start of the
+    /// device, and length in sectors.
+    pub bad: Vec<(u64, u64)>,
 }
 
 /// The shape of an array built without metadata.
@@ -35,8 +46,12 @@ pub struct Shape {
     pub level: String,
     /// Number of slots.
     pub raid_disks: u32,
-    /// Size used of each member, in sectors of 512 bytes.
-    pub component_sectors: u64,
+    /// Sectors used of each member; none where members differ in size.
+    pub component_sectors: Option<u64>,
+    /// Sectors in a chunk; 0 for none.
+    pub chunk_sectors: u32,
+    /// Layout, where the level has one.
+    pub layout: Option<u32>,
 }
 
 /// An array that this program started; it is stopped when dropped.
@@ -58,19 +73,37 @@ impl MdArray {
     /// The kernel's, with the sysfs file that refused.
     pub fn assemble_read_only(shape: &Shape, members: &[Member]) -> io::Result<Self> {
         let array = Self::create()?;
-        array.set("metadata_version", "none")?;
+        // Lists of bad blocks are kept for what user space describes.
+        let has_bad = members.iter().any(|member| !member.bad.is_empty());
+        let metadata = if has_bad { "external:lifeboot" } else { "none" };
+        array.set("metadata_version", metadata)?;
         array.set("level", &shape.level)?;
         array.set("raid_disks", &shape.raid_disks.to_string())?;
+        if shape.chunk_sectors != 0 {
+            let bytes = u64::from(shape.chunk_sectors) * 512;
+            array.set("chunk_size", &bytes.to_string())?;
+        }
+        if let Some(layout) = shape.layout {
+            array.set("layout", &layout.to_string())?;
+        }
         // sysfs counts in KiB; an odd sector is not used.
-        let kib = (shape.component_sectors / 2).to_string();
-        array.set("component_size", &kib)?;
+        if let Some(sectors) = shape.component_sectors {
+            array.set("component_size", &(sectors / 2).to_string())?;
+        }
         // "none": clean up to the end, so that a dirty array starts as it is.
         array.set("resync_start", "none")?;
         for member in members {
             let dir = array.add(member.number)?;
+            let kib = (member.sectors / 2).to_string();
             array.set(&format!("{dir}/offset"), &member.data_offset.to_string())?;
             array.set(&format!("{dir}/size"), &kib)?;
             array.set(&format!("{dir}/slot"), &member.slot.to_string())?;
+            if has_bad {
+                array.set(&format!("{dir}/state"), "external_bbl")?;
+            }
+            for (first, sectors) in &member.bad {
+                array.set(&format!("{dir}/bad_blocks"), &format!("{first} {sectors}"))?;
+            }
         }
         array.set("array_state", "readonly")?;
         Ok(array)
@@ -100,11 +133,6 @@ impl MdArray {
     /// The array's device node.
     pub fn node(&self) -> &Path {
         &self.node
-    }
-
-    /// Its kernel name, such as `md_lifeboot0`.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Its size in bytes.
@@ -170,46 +198,6 @@ impl Drop for MdArray {
     }
 }
 
-/// An array that the rescue system runs: not ours, and never stopped by us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
-    /// `md127`.
-    pub name: String,
-    /// Its device node.
-    pub node: PathBuf,
-    /// `clean`, `read-auto`, `inactive`, ...
-    pub state: String,
-    /// Kernel names of its members: `nvme0n1p2`.
-    pub members: Vec<String>,
-}
-
-/// The arrays that run already, ours left out.
-pub fn running() -> Vec<Running> {
-    let Ok(entries) = fs::read_dir("/sys/block") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with("md") || name.starts_with("md_lifeboot") {
-                return None;
-            }
-            let state = fs::read_to_string(entry.path().join("md/array_state")).ok()?;
-            let slaves = fs::read_dir(entry.path().join("slaves")).ok()?;
-            Some(Running {
-                node: Path::new("/dev").join(&name),
-                state: state.trim().to_owned(),
-                members: slaves
-                    .flatten()
-                    .map(|slave| slave.file_name().to_string_lossy().into_owned())
-                    .collect(),
-                name,
-            })
-        })
-        .collect()
-}
-
 /// Stops the array `name`; nothing to do when it is gone.
 ///
 /// # Errors
@@ -231,8 +219,8 @@ pub fn stop(name: &str) -> io::Result<()> {
 }
 
 /// Waits until a resync that the kernel started for `name` has ended, telling
-/// the share done (0 to 1) as it goes.
-pub fn wait_for_sync(name: &str, limit: Duration, mut progress: impl FnMut(f64)) -> bool {
+/// the bytes done and all of them as it goes.
+pub fn wait_for_sync(name: &str, limit: Duration, mut progress: impl FnMut(u64, u64)) -> bool {
     let dir = sysfs(name);
     retry::until(limit, || {
         if let Some((done, all)) = fs::read_to_string(dir.join("sync_completed"))
@@ -240,10 +228,24 @@ pub fn wait_for_sync(name: &str, limit: Duration, mut progress: impl FnMut(f64))
             .as_deref()
             .and_then(parse_share)
         {
-            progress(done / all.max(1.0));
+            progress(done.saturating_mul(512), all.saturating_mul(512));
         }
         fs::read_to_string(dir.join("sync_action")).map_or(true, |text| text.trim() == "idle")
     })
+}
+
+/// True while a resync or recovery of the running array `name` is under way.
+pub fn is_busy(name: &str) -> bool {
+    fs::read_to_string(sysfs(name).join("sync_action")).is_ok_and(|text| text.trim() != "idle")
+}
+
+/// Slots of the running array `name` without a current member.
+///
+/// # Errors
+/// The kernel's; what it says is no number.
+pub fn lacking(name: &str) -> io::Result<u32> {
+    let text = fs::read_to_string(sysfs(name).join("degraded"))?;
+    text.trim().parse().map_err(io::Error::other)
 }
 
 fn sysfs(name: &str) -> PathBuf {
@@ -262,7 +264,8 @@ fn parse_number(text: &str) -> Option<(u64, u64)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn parse_share(text: &str) -> Option<(f64, f64)> {
+/// `DONE / ALL`, in sectors.
+fn parse_share(text: &str) -> Option<(u64, u64)> {
     let (done, all) = text.trim().split_once('/')?;
     Some((done.trim().parse().ok()?, all.trim().parse().ok()?))
 }

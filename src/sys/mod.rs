@@ -5,21 +5,30 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod direct;
+pub mod dm;
 pub mod durable;
 mod early;
 pub mod exact;
 pub mod failpoint;
+pub mod fiemap;
 pub mod image_lock;
+pub mod interrupt;
+pub mod kernel_log;
 pub mod kernel_module;
 pub mod leftovers;
 pub mod loopdev;
 pub mod machine;
 pub mod md;
+pub mod memory_overlay;
 pub mod mount;
 pub mod node;
+pub mod nvme;
 pub mod process;
+pub mod pstore;
 pub mod retry;
 pub mod root_dir;
+pub mod scsi;
 pub mod supervise;
 pub mod tty;
 pub mod uevent;

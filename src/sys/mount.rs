@@ -11,6 +11,9 @@ use sys_mount::{Mount, MountFlags};
 use super::consent::WriteToken;
 use super::retry;
 
+/// "Invalid argument" (errno(3)): an option that the kernel does not know.
+const EINVAL: i32 = nix::errno::Errno::EINVAL as i32;
+
 /// Moves this process into a mount namespace of its own, so that no mount
 /// outlives it, however it ends. Before any thread is started.
 ///
@@ -50,16 +53,44 @@ pub fn look_options(filesystem: &str) -> Option<&'static str> {
 
 impl Mounted {
     /// Mounts `device` at `point` for looking: read-only, no journal replay,
-    /// no program, device or set-user-id bit honoured.
+    /// no program, device or set-user-id bit honoured. `more` are options of
+    /// the filesystem, or nothing.
     ///
     /// # Errors
     /// The kernel's; `Unsupported` for a filesystem whose read-only mount may
     /// write.
-    pub fn look(device: &Path, filesystem: &str, point: &Path) -> io::Result<Self> {
+    pub fn look(device: &Path, filesystem: &str, point: &Path, more: &str) -> io::Result<Self> {
         let options = look_options(filesystem).ok_or_else(|| {
             let what = format!("lifeboot does not know how to mount {filesystem} without a write");
             io::Error::new(io::ErrorKind::Unsupported, what)
         })?;
+        let mounted = Self::read_only(device, filesystem, point, &joined(options, more));
+        match mounted {
+            // Its name before Linux 5.9.
+            Err(error) if filesystem == "btrfs" && error.raw_os_error() == Some(EINVAL) => {
+                Self::read_only(device, filesystem, point, &joined("nologreplay", more))
+                    .map_err(|_| error)
+            }
+            mounted => mounted,
+        }
+    }
+
+    /// The same with the journal replayed, which writes: `overlay` keeps what
+    /// is written in memory.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn look_replayed(
+        overlay: &Path,
+        filesystem: &str,
+        point: &Path,
+        more: &str,
+    ) -> io::Result<Self> {
+        let options = if filesystem == "xfs" { "nouuid" } else { "" };
+        Self::read_only(overlay, filesystem, point, &joined(options, more))
+    }
+
+    fn read_only(device: &Path, filesystem: &str, point: &Path, options: &str) -> io::Result<Self> {
         let flags = MountFlags::RDONLY
             | MountFlags::NOSUID
             | MountFlags::NODEV
@@ -81,10 +112,11 @@ impl Mounted {
         device: &Path,
         filesystem: &str,
         point: &Path,
+        more: &str,
         _consent: &WriteToken,
     ) -> io::Result<Self> {
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
-        Self::mount(device, filesystem, point, flags, "")
+        Self::mount(device, filesystem, point, flags, more)
     }
 
     fn mount(
@@ -128,6 +160,12 @@ impl Drop for Mounted {
             let _ = take_away(&self.point);
         }
     }
+}
+
+fn joined(some: &str, more: &str) -> String {
+    let all = [some, more];
+    let all: Vec<_> = all.into_iter().filter(|o| !o.is_empty()).collect();
+    all.join(",")
 }
 
 fn take_away(point: &Path) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, PosixFadviseAdvice};
 use nix::sys::stat::{self, Mode, SFlag};
 
 mod request {
@@ -67,6 +67,23 @@ pub fn device_number(file: &File) -> io::Result<(u64, u64)> {
     Ok((stat::major(number), stat::minor(number)))
 }
 
+/// Drops what is cached of an open device, so that the next read asks it: who
+/// writes to a device below another one passes the cache of its node by.
+pub fn forget_cached(file: &File) {
+    // A refusal leaves it as it is; it is only a cache.
+    let _ = nix::fcntl::posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+}
+
+/// True for the node of an array or mapping that this program made: both stand
+/// on read-only views already when looking.
+pub fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let made = name.starts_with("md_lifeboot") || name.starts_with("dm_lifeboot");
+    let place = path.parent().unwrap_or(path);
+    let places = ["/dev", "/dev/mapper", "/run/lifeboot/dev"];
+    made && places.iter().any(|known| place == Path::new(known))
+}
+
 /// The node of a block device, made below `scratch` where `/dev` lacks it
 /// (a rescue system without devtmpfs).
 ///
@@ -84,6 +101,26 @@ pub fn block_node(name: &str, number: (u64, u64), scratch: &Path) -> io::Result<
     let mode = Mode::from_bits_truncate(0o600);
     stat::mknod(&own, SFlag::S_IFBLK, mode, wanted)?;
     Ok(own)
+}
+
+/// Makes the node of a character device at `path`, unless it is there.
+///
+/// # Errors
+/// The kernel's.
+pub fn character_node(path: &Path, number: (u64, u64)) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mode = Mode::from_bits_truncate(0o600);
+    match stat::mknod(
+        path,
+        SFlag::S_IFCHR,
+        mode,
+        stat::makedev(number.0, number.1),
+    ) {
+        Ok(()) | Err(nix::errno::Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn is_block(mode: u32) -> bool {

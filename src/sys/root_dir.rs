@@ -10,17 +10,17 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{self, AtFlags, OFlag, OpenHow, ResolveFlag};
+use nix::fcntl::{self, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, FileStat, Mode, SFlag};
 use serde::{Deserialize, Serialize};
 
+mod directory;
 mod walk;
 
+pub use directory::Directory;
 use walk::{Place, Walk, link_text};
 
 /// Tries of `openat2` while somebody renames things under it (`EAGAIN`).
@@ -258,21 +258,7 @@ impl RootDir {
     /// # Errors
     /// The kernel's.
     pub fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<Vec<Entry>> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        let mut dir = Dir::from_fd(self.open_at(path.as_ref(), flags, true)?)?;
-        let names: Vec<_> = dir
-            .iter()
-            .map(|entry| entry.map(|e| OsString::from_vec(e.file_name().to_bytes().to_vec())))
-            .collect::<Result<_, _>>()?;
-        let mut entries = Vec::with_capacity(names.len());
-        for name in names.into_iter().filter(|n| n != "." && n != "..") {
-            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-            // A name that vanished since it was listed is simply not there.
-            if let Ok(found) = stat::fstatat(&dir, name.as_os_str(), flags) {
-                let kind = kind_of(found.st_mode);
-                entries.push(Entry { name, kind });
-            }
-        }
+        let mut entries = self.directory_at(path.as_ref(), true)?.entries()?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
     }

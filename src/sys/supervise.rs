@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::{leftovers, md};
+use super::{dm, leftovers, md};
 
 /// Set in the environment of the worker.
 const MARK: &str = "LIFEBOOT_WORKER";
@@ -100,16 +100,24 @@ fn wait(child: &Child, signals: &SigSet) -> io::Result<Ended> {
 /// could not be closed, with the reason.
 fn clean() -> Vec<String> {
     let mut stuck = Vec::new();
-    for (note, arrays) in leftovers::of_the_dead() {
-        // Only arrays of this program are ever stopped, whatever a note says.
-        for name in arrays.iter().filter(|name| name.starts_with("md_lifeboot")) {
-            if let Err(error) = md::stop(name) {
-                stuck.push(format!("array {name}: {error}"));
+    for left in leftovers::of_the_dead() {
+        for (kind, name) in &left.notes {
+            if let Err(error) = close(*kind, name) {
+                stuck.push(format!("{name}: {error}"));
             }
         }
-        let _ = std::fs::remove_file(&note);
+        let _ = std::fs::remove_file(&left.file);
     }
     stuck
+}
+
+/// Only what this program made is ever closed, whatever a note says.
+fn close(kind: leftovers::Kind, name: &str) -> io::Result<()> {
+    match kind {
+        leftovers::Kind::Array if name.starts_with("md_lifeboot") => md::stop(name),
+        leftovers::Kind::Mapping if dm::is_ours(name) => dm::remove(name),
+        _ => Ok(()),
+    }
 }
 
 /// Keeps signals away while `work` runs, so that a change is not cut in two by

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::date::date;
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// A filesystem that looks like a root.
@@ -15,6 +16,73 @@ pub struct Candidate {
     pub system: String,
     /// What makes it look like a root.
     pub signs: Vec<String>,
+    /// When it was installed, as far as it shows, in seconds since 1970.
+    #[serde(default)]
+    pub installed: Option<i64>,
+    /// When it last ran or was upgraded, as far as it shows.
+    #[serde(default)]
+    pub last_used: Option<i64>,
+    /// The volumes that it stands on.
+    #[serde(default)]
+    pub below: Vec<String>,
+}
+
+impl Candidate {
+    /// Distribution, last use and installation in a line.
+    pub fn description(&self) -> String {
+        let mut text = self.system.clone();
+        let dates = [("last used", self.last_used), ("installed", self.installed)];
+        for (what, time) in dates {
+            if let Some(time) = time.and_then(|time| u64::try_from(time).ok()) {
+                text.push_str(&format!(", {what} {}", date(time)));
+            }
+        }
+        text
+    }
+}
+
+/// Files that a running system writes to.
+const TRACES: [&str; 8] = [
+    "var/log/wtmp",
+    "var/log/lastlog",
+    "var/log/journal",
+    "var/log/syslog",
+    "var/log/messages",
+    "var/log/dpkg.log",
+    "var/lib/dpkg/status",
+    "var/lib/systemd/random-seed",
+];
+
+/// Machine directories in the journal that are looked into.
+const MOST_JOURNALS: usize = 16;
+
+/// When the system last ran or was upgraded: the newest of what it writes to.
+pub(super) fn last_used(root: &RootDir) -> Option<i64> {
+    let time = |path: &str| root.metadata(path).map(|meta| meta.mtime).ok();
+    let journals = root.read_dir("var/log/journal").unwrap_or_default();
+    let journals = journals.iter().take(MOST_JOURNALS).filter_map(|machine| {
+        let machine = machine.name.to_str()?;
+        time(&format!("var/log/journal/{machine}/system.journal"))
+    });
+    TRACES
+        .iter()
+        .filter_map(|path| time(path))
+        .chain(journals)
+        // Trees made to be the same each time have the time zero.
+        .filter(|time| *time > 0)
+        .max()
+}
+
+/// When it was installed: files that nobody touches again.
+pub(super) fn installed(root: &RootDir) -> Option<i64> {
+    let traces = [
+        "var/log/installer",
+        "etc/machine-id",
+        "etc/hostname",
+        "lost+found",
+    ];
+    let times = traces.iter().map(|path| root.metadata(path));
+    times.filter_map(|meta| Some(meta.ok()?.mtime)).min()
 }
 
 /// Things that lie in the root of a system. A broken system lacks some, so

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nix::sys::stat;
 
-use super::{MountedPart, Origin, Sysroot, SysrootInfo, in_use};
+use super::{Journal, MountedPart, Origin, Sysroot, SysrootInfo, in_use};
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
 
@@ -29,6 +29,7 @@ pub fn open(path: &Path, survey: &Survey) -> Result<Sysroot> {
         && is_mount_point(path);
     let on_disks = top && !disks.is_empty();
     let info = SysrootInfo {
+        candidate: None,
         origin: if on_disks {
             Origin::DirectoryOnDisks
         } else {
@@ -38,8 +39,11 @@ pub fn open(path: &Path, survey: &Survey) -> Result<Sysroot> {
         parts: vec![MountedPart {
             target: "/".into(),
             device: path.display().to_string(),
+            subvolume: None,
             fstype: String::new(),
             array: None,
+            below: Vec::new(),
+            journal: Journal::Clean,
         }],
         missing: Vec::new(),
         disks: if on_disks { disks } else { Vec::new() },

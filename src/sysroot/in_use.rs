@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::Filesystem;
+use crate::assembly::Layer;
 use crate::survey::Source;
 
 /// A mount of the rescue system that lies on a device of the patient.
@@ -16,13 +18,77 @@ pub(super) struct InUse {
     pub(super) writable: bool,
     /// Every block device below it, by kernel name, itself included.
     pub(super) devices: BTreeSet<String>,
+    /// What the mounted device itself is.
+    top: Top,
     /// Files that loop devices below it show, and from which byte on.
     files: Vec<(PathBuf, u64)>,
 }
 
+/// What kind of device is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Top {
+    /// A disk, a partition or a loop device: not made of others.
+    Plain,
+    /// An array, or this partition of one.
+    Array(Option<u32>),
+    /// A mapping: its name, such as `vg0-root`, and who made it (`LVM`,
+    /// `CRYPT`).
+    Mapping { name: String, maker: String },
+}
+
+impl Top {
+    fn of(dir: &Path) -> Self {
+        let read = |file: &str| fs::read_to_string(dir.join(file)).ok();
+        if let Some(name) = read("dm/name") {
+            let uuid = read("dm/uuid").unwrap_or_default();
+            return Self::Mapping {
+                name: name.trim().to_owned(),
+                maker: uuid.split('-').next().unwrap_or_default().to_owned(),
+            };
+        }
+        let partition = read("partition").and_then(|number| number.trim().parse().ok());
+        let whole = if partition.is_some() {
+            dir.parent().unwrap_or(dir)
+        } else {
+            dir
+        };
+        if whole.join("md").is_dir() {
+            return Self::Array(partition);
+        }
+        Self::Plain
+    }
+}
+
 impl InUse {
+    /// True when it is `filesystem` that is mounted, and not another one on the
+    /// same disks.
+    pub(super) fn is(&self, filesystem: &Filesystem) -> bool {
+        let overlaps = filesystem.volumes().any(|volume| {
+            let device = volume.members.iter().any(|d| self.devices.contains(d));
+            device || volume.sources.iter().any(|source| self.shows(source))
+        });
+        let layer = &filesystem.volume.layer;
+        overlaps
+            && match &self.top {
+                Top::Plain => true,
+                Top::Array(partition) => {
+                    let own = filesystem.name.rsplit_once(" partition ");
+                    let own = own.and_then(|(_, number)| number.parse().ok());
+                    matches!(layer, Layer::Array { .. }) && own == *partition
+                }
+                Top::Mapping { name, maker } => match layer {
+                    Layer::Logical { .. } => {
+                        let path = format!("/dev/mapper/{name}");
+                        maker == "LVM" && filesystem.aliases.contains(&path)
+                    }
+                    Layer::Unlocked => maker == "CRYPT",
+                    Layer::Disk | Layer::Partition | Layer::Array { .. } => maker != "LVM",
+                },
+            }
+    }
+
     /// True when it shows any part of `source`.
-    pub(super) fn shows(&self, source: &Source) -> bool {
+    fn shows(&self, source: &Source) -> bool {
         let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
         let own = identity(&source.path);
         self.files.iter().any(|(path, offset)| {
@@ -41,6 +107,8 @@ pub(super) fn mounts() -> Vec<InUse> {
         .into_iter()
         .filter_map(|mount| {
             let devices = devices_below(&mount.majmin);
+            let link = Path::new("/sys/dev/block").join(&mount.majmin);
+            let top = fs::canonicalize(link).map_or(Top::Plain, |dir| Top::of(&dir));
             let files = devices.iter().filter_map(|name| loop_file(name)).collect();
             let writable =
                 mount.mount_options.contains_key("rw") && mount.super_options.contains_key("rw");
@@ -49,6 +117,7 @@ pub(super) fn mounts() -> Vec<InUse> {
                 point: mount.mount_point,
                 writable,
                 devices,
+                top,
                 files,
             })
         })

@@ -11,12 +11,33 @@ pub mod directory;
 pub mod filesystems;
 pub mod fstab;
 mod in_use;
+pub mod legs;
 mod open;
 mod parts;
+mod search;
+pub mod traces;
+mod view;
 
 pub use candidates::Candidate;
 pub use filesystems::Filesystem;
-pub use open::{Choice, Opener, Purpose};
+pub use open::{Opener, Purpose};
+pub use search::Choice;
+
+/// What became of the journal of a filesystem that is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Journal {
+    /// Nothing waited to be replayed.
+    #[default]
+    Clean,
+    /// It was replayed into memory; no disk changed.
+    Replayed,
+    /// It was not: the newest changes are not seen.
+    NotReplayed {
+        /// Why.
+        why: String,
+    },
+}
 
 /// Where a part of the tree comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,11 +47,38 @@ pub struct MountedPart {
     pub target: PathBuf,
     /// The filesystem's name.
     pub device: String,
+    /// The subvolume of a btrfs, where not the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subvolume: Option<String>,
     /// Its type.
     pub fstype: String,
     /// UUID of the array that it lies on, where it does.
     pub array: Option<String>,
+    /// The names of its volume and of all volumes that this one stands on.
+    #[serde(default)]
+    pub below: Vec<String>,
+    /// What became of its journal.
+    #[serde(default)]
+    pub journal: Journal,
 }
+
+impl MountedPart {
+    /// How `--root-device` takes it.
+    pub fn choice(&self) -> String {
+        place_name(&self.device, self.subvolume.as_deref())
+    }
+}
+
+/// How the operator names a filesystem or a subvolume of it.
+fn place_name(filesystem: &str, subvolume: Option<&str>) -> String {
+    match subvolume {
+        Some(subvolume) => format!("{filesystem}{SUBVOLUME}{subvolume}"),
+        None => filesystem.to_owned(),
+    }
+}
+
+/// Stands between a filesystem and its subvolume in the name of a root.
+const SUBVOLUME: &str = " subvolume ";
 
 /// A part that the patient's fstab wants and that could not be mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +113,10 @@ pub enum Origin {
 pub struct SysrootInfo {
     /// How it was come by.
     pub origin: Origin,
+    /// What makes it a root, and of which system; none for a directory that
+    /// the operator named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Box<Candidate>>,
     /// Where it is reachable in the rescue system now.
     #[serde(with = "crate::journal::encoded")]
     pub path: PathBuf,

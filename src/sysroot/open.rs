@@ -1,48 +1,19 @@
-//! Finding the root among the filesystems and mounting the whole tree.
+//! The opener: what is open and mounted, and how it is closed again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::filesystems::{self, Backing, Filesystem};
-use super::in_use::{self, InUse};
-use super::{Candidate, MountedPart, Origin, Rejected, Search, Sysroot, SysrootInfo, candidates};
-use crate::assembly::{self, Assembly, Handle, State};
-use crate::kmod;
+use super::filesystems::Filesystem;
+use super::view::{self, View};
+use super::{Journal, MountedPart, Sysroot};
+use crate::assembly::{self, Assembly, Keys, Stack};
 use crate::survey::Survey;
 use crate::sys::consent::WriteToken;
-use crate::sys::loopdev::{Access, LoopDevice};
 use crate::sys::mount::Mounted;
 use crate::sys::root_dir::RootDir;
-
-/// Filesystems that can hold a root.
-const ROOT_FORMATS: [&str; 5] = ["ext2", "ext3", "ext4", "xfs", "btrfs"];
-
-/// Which root the operator wants.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
-    /// `--root-device`: a filesystem's name, UUID or label.
-    pub device: Option<String>,
-}
-
-impl Choice {
-    fn fits(&self, filesystem: &Filesystem) -> bool {
-        let Some(wanted) = &self.device else {
-            return true;
-        };
-        let wanted = wanted.strip_prefix("UUID=").unwrap_or(wanted);
-        let array = match &filesystem.backing {
-            Backing::Array { uuid, name, .. } => [uuid, name].contains(&&wanted.to_owned()),
-            Backing::Plain { .. } => false,
-        };
-        array
-            || filesystem.name == wanted
-            || filesystem.name.strip_prefix("array ") == Some(wanted)
-            || filesystem.signature.uuid.as_deref() == Some(wanted)
-            || filesystem.signature.label.as_deref() == Some(wanted)
-    }
-}
 
 /// What may be written.
 #[derive(Debug, Clone, Copy)]
@@ -88,37 +59,43 @@ pub struct Opener {
     // Dropped in this order: readers, mounts, what they stand on.
     sysroot: Option<Sysroot>,
     mounts: MountStack,
-    loops: Vec<LoopDevice>,
-    arrays: Vec<Handle>,
+    views: BTreeMap<String, View>,
+    stack: Stack,
     scratch: PathBuf,
     next: usize,
 }
 
 impl Opener {
-    /// Makes the directory in which everything is mounted. The process must
-    /// already be in a mount namespace of its own.
+    /// Opens what stands on the disks, and makes the directory in which
+    /// everything is mounted. The process must already be in a mount namespace
+    /// of its own.
     ///
     /// # Errors
     /// No directory can be made.
-    pub fn new() -> Result<Self> {
+    pub fn new(
+        survey: &Survey,
+        options: assembly::Options<'_>,
+        keys: &mut dyn Keys,
+    ) -> Result<Self> {
         let pid = std::process::id();
         let places = [
             format!("/run/lifeboot/mnt-{pid}"),
             format!("/tmp/lifeboot-mnt-{pid}"),
         ];
-        for place in &places {
-            if fs::create_dir_all(place).is_ok() {
-                return Ok(Self {
-                    sysroot: None,
-                    mounts: MountStack::default(),
-                    loops: Vec::new(),
-                    arrays: Vec::new(),
-                    scratch: PathBuf::from(place),
-                    next: 0,
-                });
-            }
-        }
-        bail!("neither {} nor {} can be made", places[0], places[1]);
+        let Some(place) = places
+            .iter()
+            .find(|place| fs::create_dir_all(place).is_ok())
+        else {
+            bail!("neither {} nor {} can be made", places[0], places[1]);
+        };
+        Ok(Self {
+            sysroot: None,
+            mounts: MountStack::default(),
+            views: BTreeMap::new(),
+            stack: Stack::open(survey, options, keys),
+            scratch: PathBuf::from(place),
+            next: 0,
+        })
     }
 
     /// The open tree, once there is one.
@@ -126,215 +103,61 @@ impl Opener {
         self.sysroot.as_ref()
     }
 
-    /// Opens every array that is not open yet for looking.
-    pub fn assemble(&mut self, assembly: &mut Assembly) {
-        for array in assembly.arrays.iter_mut().filter(|a| a.opened.is_none()) {
-            match assembly::open_for_looking(array) {
-                Ok((handle, opened)) => {
-                    self.arrays.push(handle);
-                    array.opened = Some(opened);
-                }
-                Err(error) if array.state != State::Diverged => {
-                    let why = format!("{error:#}");
-                    array.state = State::Unusable { why };
-                }
-                Err(_) => {}
-            }
-        }
+    /// Every array and volume.
+    pub fn assembly(&self) -> &Assembly {
+        self.stack.assembly()
     }
 
-    /// Opens the array with this UUID for writing.
+    /// Like [`Stack::rejoin`].
     ///
     /// # Errors
-    /// It cannot be opened.
-    pub fn assemble_for_writing(
-        &mut self,
-        assembly: &mut Assembly,
-        uuid: &str,
-        consent: &WriteToken,
-    ) -> Result<()> {
-        for array in assembly.arrays.iter_mut().filter(|a| a.uuid == uuid) {
-            let (handle, opened) = assembly::open_for_writing(array, consent)?;
-            self.arrays.push(handle);
-            array.opened = Some(opened);
-        }
-        Ok(())
+    /// The same.
+    pub fn rejoin(&mut self, uuid: &str, leg: &str, consent: &WriteToken) -> Result<(String, u32)> {
+        self.stack.rejoin(uuid, leg, consent)
     }
 
-    /// Finds the root among all filesystems and mounts its tree.
+    /// Mounts one filesystem for looking, wherever it belongs.
     ///
     /// # Errors
-    /// Only what makes further work senseless; a filesystem that cannot be
-    /// looked at is part of the answer.
-    pub fn search(
-        &mut self,
-        survey: &Survey,
-        assembly: &Assembly,
-        choice: &Choice,
-        purpose: Purpose<'_>,
-    ) -> Result<Search> {
-        let all = filesystems::list(survey, assembly);
-        let in_use = in_use::mounts();
-        let mut looked_at = rejected_containers(&all);
-        let mut roots: Vec<(Filesystem, Sysroot, Candidate)> = Vec::new();
-        if let Some(wanted) = &choice.device
-            && !all.iter().any(|filesystem| choice.fits(filesystem))
-        {
-            let names: Vec<_> = all.iter().map(|f| f.name.as_str()).collect();
-            bail!(
-                "there is no {wanted:?} here; there is: {}",
-                names.join(", ")
-            );
-        }
-        let rootable = all
-            .iter()
-            .filter(|f| ROOT_FORMATS.contains(&f.signature.format.as_str()) && choice.fits(f));
-        for filesystem in rootable {
-            match self.try_root(filesystem, &in_use, purpose) {
-                Ok(Ok((sysroot, candidate))) => {
-                    roots.push((filesystem.clone(), sysroot, candidate));
-                }
-                Ok(Err(why)) => looked_at.push(Rejected {
-                    name: filesystem.name.clone(),
-                    why,
-                    unknown: false,
-                }),
-                Err(error) => looked_at.push(Rejected {
-                    name: filesystem.name.clone(),
-                    why: format!("{error:#}"),
-                    unknown: true,
-                }),
-            }
-        }
-        if roots.len() > 1 {
-            let candidates = roots.into_iter().map(|(_, _, c)| c).collect();
-            return Ok(Search::Several { candidates });
-        }
-        let Some((filesystem, mut sysroot, _)) = roots.pop() else {
-            return Ok(Search::None { looked_at });
-        };
-        looked_at.retain(|rejected| rejected.unknown);
-        sysroot.info.unopened = looked_at;
-        if sysroot.info.origin == Origin::Disks {
-            self.mount_parts(&mut sysroot, &filesystem, &all, purpose);
-        }
-        let info = sysroot.info.clone();
-        self.sysroot = Some(sysroot);
-        Ok(Search::Found(info))
+    /// The kernel's; a filesystem that cannot be mounted without a write.
+    pub fn look_at(&mut self, filesystem: &Filesystem) -> Result<RootDir> {
+        let point = self.new_point()?;
+        self.mount(filesystem, None, &point, None)
+            .with_context(|| format!("mounting {}", filesystem.name))?;
+        Ok(RootDir::open(point)?)
     }
 
-    /// Looks at one filesystem: a root, or why it is none.
-    fn try_root(
-        &mut self,
-        filesystem: &Filesystem,
-        in_use: &[InUse],
-        purpose: Purpose<'_>,
-    ) -> Result<Result<(Sysroot, Candidate), String>> {
-        let used = in_use.iter().find(|m| {
-            filesystem.members.iter().any(|d| m.devices.contains(d))
-                || filesystem.sources.iter().any(|source| m.shows(source))
-        });
-        if let (Some(used), Purpose::Write(..)) = (used, purpose) {
-            bail!(
-                "it is already mounted at {}; unmount it, or repair that tree \
-                 with --root {}",
-                used.point.display(),
-                used.point.display()
-            );
-        }
-        let (path, origin) = match used {
-            Some(used) => (used.point.clone(), Origin::AlreadyMounted),
-            None => {
-                let point = self.scratch.join(self.next.to_string());
-                self.next += 1;
-                fs::create_dir_all(&point)?;
-                let consent = purpose.consent_for(Path::new("/"));
-                self.mount(filesystem, &point, consent)
-                    .with_context(|| format!("mounting {}", filesystem.name))?;
-                (point, Origin::Disks)
-            }
-        };
-        let root = RootDir::open(&path)?;
-        let signs = candidates::signs(&root);
-        if signs.is_empty() {
-            if filesystem.signature.format == "btrfs" {
-                bail!("no system at its top; roots in subvolumes are not opened by this version");
-            }
-            // What is only in a journal is not seen; xfs does not say whether
-            // there is anything in it.
-            if filesystem.signature.dirty || filesystem.signature.format == "xfs" {
-                bail!("no system is seen in it as long as its journal is not replayed");
-            }
-            return Ok(Err("holds no system".into()));
-        }
-        let candidate = Candidate {
-            name: filesystem.name.clone(),
-            uuid: filesystem.signature.uuid.clone(),
-            system: candidates::system_name(&root),
-            signs,
-        };
-        let info = SysrootInfo {
-            origin,
-            path,
-            parts: vec![part(Path::new("/"), filesystem)],
-            missing: Vec::new(),
-            disks: filesystem.disks.clone(),
-            mounted_for_writing: used.is_some_and(|used| used.writable),
-            unopened: Vec::new(),
-        };
-        Ok(Ok((Sysroot { root, info }, candidate)))
-    }
-
+    /// Mounts a filesystem, or a subvolume of it, at `point`; what became of
+    /// its journal.
     pub(super) fn mount(
         &mut self,
         filesystem: &Filesystem,
+        subvolume: Option<&str>,
         point: &Path,
         consent: Option<&WriteToken>,
-    ) -> Result<()> {
-        let format = filesystem.signature.format.as_str();
-        // A driver that is missing shows up as a refused mount.
-        let _ = kmod::ensure(&[format]);
-        let device = self.device_of(filesystem, consent)?;
-        let mounted = match consent {
-            Some(consent) => Mounted::for_writing(&device, format, point, consent)?,
-            None => Mounted::look(&device, format, point)?,
-        };
+    ) -> Result<Journal> {
+        if let Some(view) = self.views.get(&filesystem.name) {
+            let mounted = view::again(view, filesystem, subvolume, point, consent)?;
+            self.mounts.0.push(mounted);
+            return Ok(view.journal.clone());
+        }
+        let (view, mounted) = view::open(filesystem, subvolume, point, consent)?;
         self.mounts.0.push(mounted);
-        Ok(())
+        let journal = view.journal.clone();
+        self.views.insert(filesystem.name.clone(), view);
+        Ok(journal)
     }
 
-    fn device_of(
-        &mut self,
-        filesystem: &Filesystem,
-        consent: Option<&WriteToken>,
-    ) -> Result<PathBuf> {
-        let (source, sector) = match &filesystem.backing {
-            Backing::Array { device, .. } => {
-                return device.clone().context("its array is not open");
-            }
-            Backing::Plain {
-                source,
-                sector_bytes,
-            } => (source, *sector_bytes),
-        };
-        let is_node = source.offset == 0 && source.path.starts_with("/dev");
-        let access = match consent {
-            Some(_) if is_node => return Ok(source.path.clone()),
-            Some(_) => Access::ReadWrite,
-            None => Access::ReadOnly,
-        };
-        match source.attach(sector, access) {
-            Ok(device) => {
-                let path = device.path().to_owned();
-                self.loops.push(device);
-                Ok(path)
-            }
-            // Without a loop driver the mount options alone must do.
-            Err(_) if is_node && !Path::new("/dev/loop-control").exists() => {
-                Ok(source.path.clone())
-            }
-            Err(error) => Err(error.into()),
-        }
+    /// A new directory to mount something at.
+    pub(super) fn new_point(&mut self) -> Result<PathBuf> {
+        let point = self.scratch.join(self.next.to_string());
+        self.next += 1;
+        fs::create_dir_all(&point)?;
+        Ok(point)
+    }
+
+    pub(super) fn set_sysroot(&mut self, sysroot: Sysroot) {
+        self.sysroot = Some(sysroot);
     }
 
     /// Closes everything and says what did not close.
@@ -344,11 +167,10 @@ impl Opener {
     pub fn close(mut self) -> Result<()> {
         self.sysroot = None;
         self.mounts.take_down()?;
-        self.loops.clear();
-        for handle in self.arrays.drain(..) {
-            handle.close()?;
+        for (_, view) in std::mem::take(&mut self.views) {
+            view.close()?;
         }
-        Ok(())
+        std::mem::take(&mut self.stack).close()
     }
 }
 
@@ -364,26 +186,19 @@ impl Drop for Opener {
     }
 }
 
-pub(super) fn part(target: &Path, filesystem: &Filesystem) -> MountedPart {
+pub(super) fn part(
+    target: &Path,
+    filesystem: &Filesystem,
+    subvolume: Option<&str>,
+    journal: Journal,
+) -> MountedPart {
     MountedPart {
         target: target.to_owned(),
         device: filesystem.name.clone(),
+        subvolume: subvolume.map(str::to_owned),
         fstype: filesystem.signature.format.clone(),
-        array: match &filesystem.backing {
-            Backing::Array { uuid, .. } => Some(uuid.clone()),
-            Backing::Plain { .. } => None,
-        },
+        array: filesystem.array.as_ref().map(|array| array.uuid.clone()),
+        below: filesystem.below.clone(),
+        journal,
     }
-}
-
-/// Containers that may hold a root and are not opened by this version.
-fn rejected_containers(all: &[Filesystem]) -> Vec<Rejected> {
-    all.iter()
-        .filter(|f| ["luks", "lvm2"].contains(&f.signature.format.as_str()))
-        .map(|f| Rejected {
-            name: f.name.clone(),
-            why: format!("{} is not opened by this version", f.signature.format),
-            unknown: true,
-        })
-        .collect()
 }

@@ -9,7 +9,14 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::Source;
+use super::{Content, Source, lvm};
+
+mod btrfs;
+mod exotic;
+mod ext;
+mod xfs;
+
+pub use btrfs::Member;
 
 /// The start of a volume that holds every superblock looked for (btrfs: 64 KiB).
 const HEAD_BYTES: usize = 68 * 1024;
@@ -25,24 +32,93 @@ pub struct Signature {
     pub label: Option<String>,
     /// True when a journal waits to be replayed.
     pub dirty: bool,
+    /// True when its journal lies on another device.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external_journal: bool,
+    /// True when files were deleted while open, which the next mount finishes
+    /// even where it is asked for read-only (ext only).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub orphans: bool,
+    /// True when a hibernated system lies in it: writing to what that has
+    /// mounted destroys it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hibernated: bool,
     /// True when the filesystem recorded errors of its own.
     pub errors: bool,
+    /// What more it is: a pool's name, a hibernation image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What the filesystem recorded of its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<Life>,
+    /// Its place among the devices of one btrfs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Member>,
 }
 
-/// Recognises what lies on `source`; none for something unknown.
+/// What a filesystem recorded of its life; times in seconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// When it was made.
+    pub created: Option<u64>,
+    /// When its superblock was last written.
+    pub written: Option<u64>,
+    /// When it was last mounted.
+    pub mounted: Option<u64>,
+    /// How often it was mounted since the last check.
+    pub mounts: Option<u16>,
+    /// Where it was last mounted.
+    pub mounted_on: Option<String>,
+    /// Errors that the kernel counted.
+    pub error_count: u32,
+}
+
+/// Recognises what lies on `source`, arrays apart.
+///
+/// # Errors
+/// The disk's, when it cannot be read.
+pub fn content(file: &File, source: &Source) -> io::Result<Content> {
+    // Its label may lie behind the signature of what was there before.
+    if let Some(physical) = lvm::probe(file, source)? {
+        return Ok(Content::PhysicalVolume(Box::new(physical)));
+    }
+    Ok(probe(file, source)?.map_or(Content::Unknown, Content::Signature))
+}
+
+/// Recognises a filesystem or container on `source`; none for something
+/// unknown.
 ///
 /// # Errors
 /// The disk's, when it cannot be read.
 pub fn probe(file: &File, source: &Source) -> io::Result<Option<Signature>> {
     let head = source.read_at(file, 0, HEAD_BYTES)?;
-    Ok(recognise(&head))
+    let mut found = recognise(&head);
+    if let Some(found) = &mut found
+        && found.format == "xfs"
+    {
+        found.dirty = xfs::log_is_dirty(&head, file, source)?;
+    }
+    if found.is_none() {
+        found = exotic::probe(file, source)?;
+    }
+    Ok(found)
 }
 
 type Recogniser = fn(&[u8]) -> Option<Signature>;
 
 /// Recognises a volume by its first 68 KiB, or what there is of them.
 pub fn recognise(head: &[u8]) -> Option<Signature> {
-    let known: [Recogniser; 8] = [luks, ext, xfs, btrfs, swap, lvm2, squashfs, fat];
+    let known: [Recogniser; 9] = [
+        luks,
+        exotic::recognise,
+        ext::recognise,
+        xfs::recognise,
+        btrfs::recognise,
+        swap,
+        lvm2,
+        squashfs,
+        fat,
+    ];
     known.iter().find_map(|look| look(head))
 }
 
@@ -56,6 +132,10 @@ fn field<const N: usize>(head: &[u8], at: usize) -> Option<[u8; N]> {
 
 fn u32_at(head: &[u8], at: usize) -> Option<u32> {
     field(head, at).map(u32::from_le_bytes)
+}
+
+fn u64_at(head: &[u8], at: usize) -> Option<u64> {
+    field(head, at).map(u64::from_le_bytes)
 }
 
 fn u16_at(head: &[u8], at: usize) -> Option<u16> {
@@ -87,62 +167,22 @@ fn text(head: &[u8], at: usize, length: usize) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn ext(head: &[u8]) -> Option<Signature> {
-    const SB: usize = 1024;
-    if !magic(head, SB + 0x38, &[0x53, 0xEF]) {
-        return None;
-    }
-    let state = u16_at(head, SB + 0x3A)?;
-    let compat = u32_at(head, SB + 0x5C)?;
-    let incompat = u32_at(head, SB + 0x60)?;
-    let ro_compat = u32_at(head, SB + 0x64)?;
-    // has_journal; and the features that ext3 does not know.
-    let journal = compat & 4 != 0;
-    let newer = incompat & !(0x2 | 0x4 | 0x10) != 0 || ro_compat & !0x7 != 0;
-    let format = match (journal, newer) {
-        (_, true) => "ext4",
-        (true, false) => "ext3",
-        (false, false) => "ext2",
-    };
-    Some(Signature {
-        format: format.into(),
-        uuid: uuid_at(head, SB + 0x68),
-        label: text(head, SB + 0x78, 16),
-        dirty: incompat & 4 != 0,
-        errors: state & 2 != 0,
-    })
-}
-
-fn xfs(head: &[u8]) -> Option<Signature> {
-    magic(head, 0, b"XFSB").then(|| Signature {
-        format: "xfs".into(),
-        uuid: uuid_at(head, 32),
-        label: text(head, 108, 12),
-        ..Signature::default()
-    })
-}
-
-fn btrfs(head: &[u8]) -> Option<Signature> {
-    const SB: usize = 0x10000;
-    magic(head, SB + 0x40, b"_BHRfS_M").then(|| Signature {
-        format: "btrfs".into(),
-        uuid: uuid_at(head, SB + 0x20),
-        label: text(head, SB + 0x12B, 256),
-        ..Signature::default()
-    })
-}
-
 fn swap(head: &[u8]) -> Option<Signature> {
-    // The magic ends the first page, whose size depends on the machine.
-    let page = [4096, 8192, 16384, 65536];
-    page.iter()
-        .any(|size| magic(head, size - 10, b"SWAPSPACE2"))
-        .then(|| Signature {
-            format: "swap".into(),
-            uuid: uuid_at(head, 1036),
-            label: text(head, 1052, 16),
-            ..Signature::default()
-        })
+    // The magic ends the first page, whose size depends on the machine. While
+    // a hibernated system lies in it, that has a word of its own there
+    // (`kernel/power/swap.c`).
+    let pages = [4096, 8192, 16384, 65536];
+    let has = |word: &[u8]| pages.iter().any(|size| magic(head, size - 10, word));
+    let hibernated = has(b"S1SUSPEND") || has(b"S2SUSPEND") || has(b"ULSUSPEND");
+    let hibernated = hibernated || has(b"LINHIB0001");
+    (hibernated || has(b"SWAPSPACE2") || has(b"SWAP-SPACE")).then(|| Signature {
+        format: "swap".into(),
+        uuid: uuid_at(head, 1036),
+        label: text(head, 1052, 16),
+        hibernated,
+        detail: hibernated.then(|| "a hibernated system is in it".into()),
+        ..Signature::default()
+    })
 }
 
 fn luks(head: &[u8]) -> Option<Signature> {
@@ -188,3 +228,7 @@ fn fat(head: &[u8]) -> Option<Signature> {
         ..Signature::default()
     })
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! One open directory: what lies in it costs one call each, not a whole path.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use nix::dir::{Dir, Type};
+use nix::fcntl::{self, AtFlags, OFlag};
+use nix::sys::stat::{self, Mode};
+
+use super::{Entry, Kind, Meta, RootDir, kind_of};
+
+/// An open directory of a root. Its names are taken as they are, links never
+/// followed, so nothing leads out of it.
+#[derive(Debug)]
+pub struct Directory(Dir);
+
+impl RootDir {
+    /// Opens the directory at `path`; a link there is not followed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn directory(&self, path: impl AsRef<Path>) -> io::Result<Directory> {
+        self.directory_at(path.as_ref(), false)
+    }
+
+    pub(super) fn directory_at(&self, path: &Path, follow: bool) -> io::Result<Directory> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        Ok(Directory(Dir::from_fd(self.open_at(path, flags, follow)?)?))
+    }
+}
+
+impl Directory {
+    /// The names in it, without `.` and `..`, in no order.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn entries(&mut self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let mut untold = Vec::new();
+        for entry in self.0.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            let name = OsString::from_vec(name.to_vec());
+            let kind = match entry.file_type() {
+                Some(Type::File) => Kind::File,
+                Some(Type::Directory) => Kind::Directory,
+                Some(Type::Symlink) => Kind::Symlink,
+                Some(_) => Kind::Special,
+                None => {
+                    untold.push(name);
+                    continue;
+                }
+            };
+            entries.push(Entry { name, kind });
+        }
+        // Some filesystems do not tell; a name that has vanished since is
+        // simply not there.
+        for name in untold {
+            if let Ok(meta) = self.metadata(&name) {
+                let kind = meta.kind;
+                entries.push(Entry { name, kind });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What `name` is, a link not followed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn metadata(&self, name: &OsStr) -> io::Result<Meta> {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        Ok(Meta::new(&stat::fstatat(&self.0, name, flags)?))
+    }
+
+    /// Opens the regular file `name` for reading. Ask [`Directory::metadata`]
+    /// first: opening some devices does something.
+    ///
+    /// # Errors
+    /// The kernel's; `InvalidInput` when it is no regular file.
+    pub fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
+        // O_NONBLOCK: should a FIFO take its place meanwhile, it must not block.
+        let flags = OFlag::O_RDONLY
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_NONBLOCK
+            | OFlag::O_NOCTTY
+            | OFlag::O_CLOEXEC;
+        let fd = fcntl::openat(&self.0, name, flags, Mode::empty())?;
+        let found = stat::fstat(&fd)?;
+        if kind_of(found.st_mode) != Kind::File {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
+        }
+        Ok((File::from(fd), Meta::new(&found)))
+    }
+}
