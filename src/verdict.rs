@@ -7,7 +7,8 @@ use crate::facts::Facts;
 use crate::finding::{Finding, Findings, Severity, Stage, Unknown};
 use crate::outcome::Outcome;
 use crate::repairs::{Plan, Risk};
-use crate::survey::{Content, Disk};
+use crate::survey::health::Judgement;
+use crate::survey::{Content, Disk, DiskLog};
 use crate::sysroot::Search;
 
 /// The answer in one word.
@@ -90,8 +91,8 @@ pub struct Verdict {
 const NOT_EXAMINED: &[&str] = &[
     "what is inside the initramfs",
     "GRUB's core against its modules",
-    "services and their programs",
-    "network and sshd",
+    "services beyond their programs and libraries",
+    "network, and the configuration of sshd",
 ];
 
 /// Weighs everything.
@@ -114,10 +115,12 @@ pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
         });
     }
     let kind = kind(facts, findings, plan, &stops, seen_all);
+    // Work that cannot be taken back is offered, and promised nowhere.
+    let plan = &plan.clone().revocable();
     let planned = !plan.repairs.is_empty();
     Verdict {
         kind,
-        headline: headline(kind, first, findings, plan, seen_all),
+        headline: headline(facts, kind, first, findings, plan, seen_all),
         first_broken: first.map(|finding| finding.stage),
         unknown,
         minutes: planned.then(|| plan.minutes()),
@@ -134,11 +137,7 @@ fn kind(
     stops: &[&Finding],
     seen_all: bool,
 ) -> Kind {
-    let failing = facts
-        .survey
-        .volumes()
-        .any(|volume| matches!(volume.content, Content::Unreadable { failing: true, .. }));
-    if failing {
+    if does_not_read(facts) || is_failing(facts) {
         Kind::HardwareFirst
     } else if !findings.unknown.is_empty() || !plan.uncovered.is_empty() {
         Kind::Undetermined
@@ -151,7 +150,29 @@ fn kind(
     }
 }
 
+/// A disk answers with errors: now, or earlier by the kernel's log.
+fn does_not_read(facts: &Facts) -> bool {
+    let volume = facts
+        .survey
+        .places()
+        .any(|volume| matches!(volume.content, Content::Unreadable { failing: true, .. }));
+    volume
+        || facts
+            .survey
+            .kernel_log
+            .disks
+            .iter()
+            .any(DiskLog::is_failing)
+}
+
+/// A disk calls itself failing.
+fn is_failing(facts: &Facts) -> bool {
+    let mut healths = facts.survey.disks.iter().filter_map(|d| d.health.as_ref());
+    healths.any(|health| health.judged() == Judgement::Failing)
+}
+
 fn headline(
+    facts: &Facts,
     kind: Kind,
     first: Option<&Finding>,
     findings: &Findings,
@@ -167,7 +188,10 @@ fn headline(
     });
     match (kind, stop) {
         (Kind::Boots, _) => "nothing was found that stops this system from booting".into(),
-        (Kind::HardwareFirst, _) => "a disk does not read: save the data before anything".into(),
+        (Kind::HardwareFirst, _) if does_not_read(facts) => {
+            "a disk does not read: save the data before anything".into()
+        }
+        (Kind::HardwareFirst, _) => "a disk is failing: save the data before anything".into(),
         (Kind::Repairable, Some((effect, stop))) => format!("{effect}: {stop}"),
         (_, Some((effect, stop))) if plan.uncovered.is_empty() => {
             format!("{effect}: {stop}; that can be repaired, the rest is unknown")

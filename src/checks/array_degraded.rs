@@ -45,6 +45,8 @@ fn leg(leg: &Leg) -> Evidence {
         Standing::Spare => "a spare without data".into(),
         Standing::Faulty => "marked as failed".into(),
         Standing::Duplicate => "a second member for the same slot".into(),
+        Standing::Journal => "the write journal".into(),
+        Standing::OtherSide => "left out: another was chosen with --leg".into(),
     };
     Evidence::seen(&leg.name, seen)
 }

@@ -19,6 +19,10 @@ fn run(facts: &Facts, out: &mut Findings) {
     let severity = Severity::Note;
     let by_hand = "mdadm --examine /dev/DISK (reads only); never mdadm --create";
     for array in &facts.assembly.arrays {
+        // That has a finding of its own.
+        if array.is_reshaping() {
+            continue;
+        }
         if let State::Unusable { why } = &array.state {
             let title = format!("the array {} cannot be opened", array.name);
             let finding = CHECK
@@ -35,7 +39,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             }
         }
     }
-    for volume in facts.survey.volumes() {
+    for volume in facts.survey.places() {
         if let Content::RaidUnusable { why } = volume.content {
             let title = format!("{} is a RAID member that cannot be used", volume.name);
             let finding = CHECK

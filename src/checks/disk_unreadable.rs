@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, out: &mut Findings) {
-    for volume in facts.survey.volumes() {
+    for volume in facts.survey.places() {
         let Content::Unreadable { why, failing } = volume.content else {
             continue;
         };

@@ -27,7 +27,18 @@ fn run(facts: &Facts, out: &mut Findings) {
         else {
             continue;
         };
-        let finding = CHECK
+        // One of another release is the cause, and told as such.
+        let mut pairs = tree.surroundings.pairs.iter();
+        if pairs.any(|pair| {
+            pair.starts_pid1
+                && pair.mismatch().is_some()
+                && [&pair.libc, &pair.real_loader].contains(&path)
+        }) {
+            continue;
+        }
+        let mut shadows = tree.surroundings.shadows.iter();
+        let shadow = shadows.find(|shadow| shadow.winner.real_path == *path);
+        let mut finding = CHECK
             .finding(
                 Severity::Blocker,
                 format!("{path} {version}"),
@@ -36,8 +47,19 @@ fn run(facts: &Facts, out: &mut Findings) {
             .with([
                 Evidence::seen(needed_by, format!("needs {version} of {library}")),
                 Evidence::seen(path, "does not define it").expected(version.as_str()),
-            ])
-            .because("an upgrade that stopped between the library and its users");
+            ]);
+        finding = match shadow {
+            Some(shadow) => finding
+                .because(format!(
+                    "it takes the place of the system's own {}",
+                    shadow.system.path
+                ))
+                .by_hand(format!(
+                    "mv ROOT{0} ROOT{0}.aside; ldconfig -r ROOT",
+                    shadow.winner.path
+                )),
+            None => finding.because("an upgrade that stopped between the library and its users"),
+        };
         out.push(finding);
     }
 }

@@ -8,11 +8,27 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
 
+mod absent_member_expected;
+mod array_data_doubtful;
 mod array_degraded;
+mod array_inactive;
+mod array_name_unknown;
+mod array_needs_newer_kernel;
+mod array_recreated;
+mod array_reshaping;
+mod array_running;
 mod array_unusable;
+mod bad_blocks_recorded;
 mod default_entry_broken;
+mod disk_dropped_out;
+mod disk_failing;
+mod disk_io_errors;
+mod disk_overheating;
 mod disk_unreadable;
+mod disk_worn;
 mod elf_damaged;
+mod filesystem_device_stale;
+mod filesystem_incomplete;
 mod fstab_device_missing;
 mod fstab_invalid;
 mod grub_config_missing;
@@ -21,24 +37,49 @@ mod init_missing;
 mod init_not_executable;
 mod initramfs_missing;
 mod interpreter_missing;
+mod journal_device_missing;
+mod journal_not_replayed;
 mod kernel_missing;
+mod last_panic;
+mod leg_stale;
 mod legs_diverged;
+mod library_empty;
+mod library_link_broken;
 mod library_missing;
+mod library_not_readable;
+mod library_shadowed;
 mod library_version_missing;
+mod loader_cache_damaged;
+mod loader_cache_stale;
+mod loader_version_mismatch;
+mod login_broken;
+mod member_mounted_directly;
+mod member_of_two_arrays;
 mod modules_missing;
 mod mounted_for_writing;
 mod no_disks;
 mod no_system;
+mod only_stale_leg;
 mod package_database_damaged;
 mod part_not_mounted;
+mod partition_table_damaged;
+mod preload_ignored;
+mod preload_unusual;
+mod program_broken;
+mod programs_broken;
 mod repair_interrupted;
 mod root_parameter_wrong;
 mod several_systems;
+mod surroundings;
 mod system_directory_replaced;
 mod upgrade_interrupted;
 mod usr_merge_link_missing;
 mod usr_merge_link_replaced;
+mod volume_group_incomplete;
+mod volume_locked;
 mod volume_not_opened;
+
+pub(crate) use array_name_unknown::{Misnamed, misnamed};
 
 /// One check.
 #[derive(Debug)]
@@ -57,6 +98,12 @@ pub struct Check {
 pub const CHECKS: &[&Check] = &[
     &no_disks::CHECK,
     &disk_unreadable::CHECK,
+    &disk_failing::CHECK,
+    &disk_io_errors::CHECK,
+    &disk_dropped_out::CHECK,
+    &disk_worn::CHECK,
+    &disk_overheating::CHECK,
+    &last_panic::CHECK,
     &grub_missing_on_disk::CHECK,
     &grub_config_missing::CHECK,
     &default_entry_broken::CHECK,
@@ -64,9 +111,29 @@ pub const CHECKS: &[&Check] = &[
     &kernel_missing::CHECK,
     &modules_missing::CHECK,
     &initramfs_missing::CHECK,
+    &partition_table_damaged::CHECK,
+    &array_inactive::CHECK,
+    &array_running::CHECK,
     &array_unusable::CHECK,
+    &array_reshaping::CHECK,
+    &journal_device_missing::CHECK,
     &legs_diverged::CHECK,
+    &member_mounted_directly::CHECK,
+    &only_stale_leg::CHECK,
     &array_degraded::CHECK,
+    &absent_member_expected::CHECK,
+    &array_name_unknown::CHECK,
+    &array_data_doubtful::CHECK,
+    &leg_stale::CHECK,
+    &array_recreated::CHECK,
+    &member_of_two_arrays::CHECK,
+    &bad_blocks_recorded::CHECK,
+    &array_needs_newer_kernel::CHECK,
+    &filesystem_incomplete::CHECK,
+    &filesystem_device_stale::CHECK,
+    &journal_not_replayed::CHECK,
+    &volume_group_incomplete::CHECK,
+    &volume_locked::CHECK,
     &volume_not_opened::CHECK,
     &no_system::CHECK,
     &several_systems::CHECK,
@@ -82,8 +149,20 @@ pub const CHECKS: &[&Check] = &[
     &library_missing::CHECK,
     &library_version_missing::CHECK,
     &elf_damaged::CHECK,
+    &loader_version_mismatch::CHECK,
+    &library_empty::CHECK,
+    &library_link_broken::CHECK,
+    &library_not_readable::CHECK,
+    &loader_cache_damaged::CHECK,
+    &loader_cache_stale::CHECK,
+    &library_shadowed::CHECK,
+    &preload_ignored::CHECK,
+    &preload_unusual::CHECK,
     &fstab_invalid::CHECK,
     &fstab_device_missing::CHECK,
+    &program_broken::CHECK,
+    &login_broken::CHECK,
+    &programs_broken::CHECK,
     &package_database_damaged::CHECK,
     &upgrade_interrupted::CHECK,
 ];

@@ -18,7 +18,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     };
     let seen = candidates
         .iter()
-        .map(|candidate| Evidence::seen(&candidate.name, candidate.system.as_str()));
+        .map(|candidate| Evidence::seen(&candidate.name, candidate.description()));
     let first = candidates.first().map_or("NAME", |c| c.name.as_str());
     let first = shell_words::quote(first);
     let finding = CHECK

@@ -72,7 +72,7 @@ pub(super) fn collect(
             .instead
             .as_deref()
             .map(|path| loader.closure(path))
-            .filter(|closure| !misled(closure, layout));
+            .filter(|closure| !closure.problems.iter().any(|p| layout.misleads(p)));
     }
     init.expected = owned || init.instead.is_some() || root.symlink_metadata(asked).is_ok();
     init
@@ -133,21 +133,4 @@ fn elsewhere(root: &RootDir, layout: &Layout, asked: &str) -> Option<String> {
                 .is_ok_and(|meta| meta.kind == Kind::File && meta.is_executable())
         })
         .map(|path| path.display().to_string())
-}
-
-/// True when the way to a problem leads through a place that is not as it
-/// should be: what is missing behind it says nothing about the system.
-fn misled(closure: &Closure, layout: &Layout) -> bool {
-    let through = |path: &str| {
-        let path = layout.real_name(Path::new(path));
-        layout
-            .suspects
-            .iter()
-            .any(|suspect| path.starts_with(&suspect.path))
-    };
-    closure.problems.iter().any(|problem| match problem {
-        Problem::InterpreterMissing { at, .. } => through(at),
-        Problem::LibraryMissing { searched, .. } => searched.iter().any(|dir| through(dir)),
-        _ => false,
-    })
 }

@@ -10,23 +10,33 @@ use crate::survey::Survey;
 use crate::sysroot::{Origin, Search, Sysroot};
 
 mod boot_files;
+pub mod critical;
 pub mod earlier;
 pub mod elf;
 pub mod grub;
 pub mod init;
 pub mod kernels;
+pub mod last_panic;
 pub mod layout;
+pub mod mdadm_conf;
 pub mod mounts;
 pub mod os;
+pub mod outside;
 pub mod packages;
+pub mod text_file;
+pub mod units;
 
+use critical::Critical;
 use earlier::Earlier;
-use elf::Loader;
+use elf::{Loader, Surroundings};
 use init::Init;
 use kernels::Kernels;
+use last_panic::Archive;
 use layout::Layout;
+use mdadm_conf::MdadmConf;
 use mounts::Mounts;
 use os::Os;
+use outside::Outside;
 use packages::Packages;
 
 /// What is known of the patient.
@@ -57,12 +67,27 @@ pub struct Tree {
     pub layout: Layout,
     /// PID 1.
     pub init: Init,
+    /// What the boot needs behind PID 1.
+    #[serde(default)]
+    pub critical: Critical,
+    /// Programs that the boot does not need.
+    #[serde(default)]
+    pub outside: Outside,
+    /// What surrounds the dynamic loader.
+    #[serde(default)]
+    pub surroundings: Surroundings,
     /// Kernels and boot loader configuration.
     pub kernels: Kernels,
     /// fstab.
     pub mounts: Mounts,
+    /// mdadm.conf.
+    #[serde(default)]
+    pub mdadm_conf: MdadmConf,
     /// Earlier repairs by Lifeboot.
     pub earlier: Earlier,
+    /// Panics that the system archived.
+    #[serde(default)]
+    pub last_panic: Archive,
     /// Parts of the collecting that failed by a fault of Lifeboot's own.
     pub failed: Vec<String>,
 }
@@ -75,11 +100,16 @@ impl Facts {
         search: Search,
         sysroot: Option<&Sysroot>,
     ) -> Self {
+        let tree = sysroot.map(|sysroot| Tree::collect(sysroot, survey, assembly));
+        let mut survey = survey.clone();
+        // Collecting reads a good part of the disks, and the kernel tells what
+        // it met.
+        survey.hear_again();
         Self {
-            survey: survey.clone(),
+            survey,
             assembly: assembly.clone(),
             search,
-            tree: sysroot.map(|sysroot| Tree::collect(sysroot, survey, assembly)),
+            tree,
         }
     }
 
@@ -118,6 +148,28 @@ impl Tree {
             .unwrap_or(init::USUAL)
             .to_owned();
         let init = init::collect(root, &loader, &owners, &layout, &asked);
+        let sources = critical::Sources {
+            root,
+            loader: &loader,
+            owners: &owners,
+            layout: &layout,
+            init: &init,
+            kernels: &kernels,
+            mounts: &mounts,
+        };
+        let (critical, surroundings) = std::thread::scope(|scope| {
+            let critical = scope.spawn(|| critical::collect(sources));
+            let first = init.best_closure();
+            let around = scope.spawn(|| elf::surroundings::collect(&loader, &owners, first));
+            (
+                joined("what the boot needs", critical, &mut failed),
+                joined("what surrounds the loader", around, &mut failed),
+            )
+        });
+        let outside = std::thread::scope(|scope| {
+            let scan = scope.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
+            joined("all programs", scan, &mut failed)
+        });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
         Self {
             origin: sysroot.info.origin,
@@ -126,9 +178,14 @@ impl Tree {
             unfinished_on_the_way,
             layout,
             init,
+            critical,
+            outside,
+            surroundings,
             kernels,
             mounts,
+            mdadm_conf: mdadm_conf::collect(root),
             earlier: earlier::collect(root),
+            last_panic: last_panic::collect(root),
             failed,
         }
     }

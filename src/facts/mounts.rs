@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::text_file::TextFile;
 use crate::assembly::Assembly;
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
@@ -43,6 +44,9 @@ pub struct Line {
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounts {
+    /// The file itself; none when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<TextFile>,
     /// The lines in order.
     pub lines: Vec<Line>,
     /// The lines that mount(8) cannot use.
@@ -71,8 +75,8 @@ pub(super) fn collect(
     disks: Option<(&Survey, &Assembly)>,
     root_parameter: Option<&str>,
 ) -> Mounts {
-    let text = match root.read_text("/etc/fstab", LIMIT) {
-        Ok(text) => text,
+    let file = match TextFile::read(root, "/etc/fstab", LIMIT) {
+        Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Mounts::default(),
         Err(error) => {
             return Mounts {
@@ -81,11 +85,11 @@ pub(super) fn collect(
             };
         }
     };
+    let crypttab = root.read_text("/etc/crypttab", LIMIT).unwrap_or_default();
     let disks = disks.map(|(survey, assembly)| {
-        (
-            filesystems::list(survey, assembly),
-            filesystems::all_known(survey, assembly),
-        )
+        let mut all = filesystems::list(assembly);
+        filesystems::name_by_crypttab(&mut all, &crypttab);
+        (all, filesystems::all_known(survey, assembly))
     });
     let meaning = |spec: &str| match &disks {
         None => Device::CannotTell,
@@ -95,11 +99,11 @@ pub(super) fn collect(
                 format: found.signature.format.clone(),
             },
             Match::None if *all_known => Device::Absent,
-            Match::None | Match::CannotTell => Device::CannotTell,
+            Match::None | Match::Several(_) | Match::CannotTell => Device::CannotTell,
         },
     };
     let own = root.metadata("/").map(|meta| meta.dev).ok();
-    let fstab = fstab::parse(&text);
+    let fstab = fstab::parse(&file.text);
     let lines = fstab
         .entries
         .into_iter()
@@ -116,6 +120,7 @@ pub(super) fn collect(
         })
         .collect();
     Mounts {
+        file: Some(file),
         lines,
         bad: fstab.bad,
         unreadable: None,

@@ -14,9 +14,9 @@ use super::encoded;
 ///
 /// Every action comes down to one move on one filesystem (see
 /// [`super::record::Step`]): what goes away moves into the quarantine, what is
-/// new was made beside the journal and moves into its place. A new kind that
-/// puts a file, or sets attributes by putting a changed copy, joins the same
-/// way; only boot areas will need a step of another kind.
+/// new was made beside the journal and moves into its place. A kind that sets
+/// attributes by putting a changed copy would join the same way; only boot
+/// areas will need a step of another kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
@@ -56,6 +56,20 @@ pub enum Action {
         /// Group.
         gid: u32,
     },
+    /// Makes a small text file. To replace one, quarantine it first.
+    PutFile {
+        /// The file.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+        /// What it says.
+        text: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
     /// Takes a directory away that has nothing in it.
     RemoveEmptyDirectory {
         /// The directory.
@@ -72,13 +86,17 @@ impl Action {
             Self::Quarantine { path }
             | Self::Symlink { path, .. }
             | Self::MakeDirectory { path, .. }
+            | Self::PutFile { path, .. }
             | Self::RemoveEmptyDirectory { path } => path,
         }
     }
 
     /// True when the action brings something new into the tree.
     pub fn creates(&self) -> bool {
-        matches!(self, Self::Symlink { .. } | Self::MakeDirectory { .. })
+        matches!(
+            self,
+            Self::Symlink { .. } | Self::MakeDirectory { .. } | Self::PutFile { .. }
+        )
     }
 }
 
@@ -103,6 +121,10 @@ impl fmt::Display for Action {
             }
             Self::MakeDirectory { path, mode, .. } => {
                 write!(f, "make directory {} ({mode:04o})", encoded::encode(path))
+            }
+            Self::PutFile { path, text, .. } => {
+                let bytes = text.len();
+                write!(f, "write {} ({bytes} bytes)", encoded::encode(path))
             }
             Self::RemoveEmptyDirectory { path } => {
                 write!(f, "remove empty directory {}", encoded::encode(path))

@@ -1,7 +1,9 @@
 //! From a checked plan to a journal on the disk: all that comes before the
 //! first change.
 
+use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -103,6 +105,13 @@ fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
             // After the owner: changing that takes set-user-id bits away.
             .and_then(|()| write.set_mode(&from, *mode))
             .and_then(|()| write.sync_dir(&from)),
+        Action::PutFile {
+            text,
+            mode,
+            uid,
+            gid,
+            ..
+        } => put_file(write, &from, text, (*mode, *uid, *gid)),
         Action::Rename { .. } | Action::Quarantine { .. } | Action::RemoveEmptyDirectory { .. } => {
             Ok(())
         }
@@ -120,6 +129,20 @@ fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
         to,
         object,
     })
+}
+
+fn put_file(
+    write: &WriteRoot<'_>,
+    path: &Path,
+    text: &str,
+    (mode, uid, gid): (u32, u32, u32),
+) -> std::io::Result<()> {
+    let mut file = write.create(path)?;
+    file.write_all(text.as_bytes())?;
+    write.set_owner(path, uid, gid)?;
+    // After the owner: changing that takes set-user-id bits away.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()
 }
 
 /// The first record appears under its name only when it is whole.

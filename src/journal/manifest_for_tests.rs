@@ -77,7 +77,8 @@ pub(super) fn after(root: &Path) -> Manifest {
     for (path, thing) in &mut tree {
         thing.xattrs.retain(|(name, _)| name != "trusted.lifeboot");
         let kind = SFlag::from_bits_truncate(thing.mode & SFlag::S_IFMT.bits());
-        if kind == SFlag::S_IFDIR || kind == SFlag::S_IFLNK {
+        let put = path.ends_with("put");
+        if put || kind == SFlag::S_IFDIR || kind == SFlag::S_IFLNK {
             thing.mtime = (0, 0);
         }
         if path.as_os_str().is_empty() {
@@ -194,6 +195,13 @@ pub(super) fn actions() -> Vec<Action> {
         },
         link("/lib/new/link", "/nowhere/at/all"),
         rename("/usr/sbin/init", "/usr/lib/new/init"),
+        Action::PutFile {
+            path: "/sbin/put".into(),
+            text: "put there\n".into(),
+            mode: 0o644,
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+        },
         Action::RemoveEmptyDirectory {
             path: "/empty".into(),
         },

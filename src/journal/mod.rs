@@ -49,6 +49,10 @@ pub struct Header {
     pub version: String,
     /// When, in seconds since 1970 by the clock of the rescue system.
     pub time: u64,
+    /// Why it cannot be taken back, for what is done to arrays and not to
+    /// files: the journal only notes that it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<String>,
 }
 
 impl Header {
@@ -56,6 +60,7 @@ impl Header {
     pub fn new(what: Vec<String>) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
+            lasting: None,
             what,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time: now.map_or(0, |since| since.as_secs()),
@@ -190,6 +195,24 @@ pub fn commit(
     Err(Failed { cause, left })
 }
 
+/// Notes that something was begun which no journal can take back: work on an
+/// array. Written before the work, so that whoever comes later finds it.
+///
+/// # Errors
+/// The note cannot be written; then the work must not begin.
+pub fn note(
+    root: &RootDir,
+    token: &WriteToken,
+    what: String,
+    why_lasting: &str,
+) -> Result<Summary> {
+    let header = Header {
+        lasting: Some(why_lasting.to_owned()),
+        ..Header::new(vec![what])
+    };
+    Ok(commit(root, token, header, &[], &mut |_| {})?)
+}
+
 /// Removes what a beginning left that failed.
 fn call_off(
     write: &WriteRoot<'_>,
@@ -255,16 +278,18 @@ pub fn undo(
         State::Damaged { why } => bail!("transaction {id} is damaged: {why}"),
         _ => {}
     }
-    for Transaction {
-        id: other, state, ..
-    } in list(root)?
-    {
-        match state {
-            State::Damaged { why } => bail!("transaction {other} is damaged: {why}"),
+    if let Some(why) = found.lasting() {
+        bail!("transaction {id} cannot be taken back: {why}");
+    }
+    for other in list(root)? {
+        let newer = other.id.as_str() > id && other.lasting().is_none();
+        match other.state {
+            State::Damaged { why } => bail!("transaction {} is damaged: {why}", other.id),
             State::Unstarted => {}
-            _ if other.as_str() > id => {
-                bail!("transaction {other} is newer and may stand on {id}: undo it first")
-            }
+            _ if newer => bail!(
+                "transaction {} is newer and may stand on {id}: undo it first",
+                other.id
+            ),
             _ => {}
         }
     }
@@ -285,7 +310,7 @@ fn open<'a>(root: &'a RootDir, token: &'a WriteToken) -> Result<WriteRoot<'a>> {
 
 /// Refuses to start on top of something unfinished; chooses the name.
 fn ready(write: &WriteRoot<'_>, header: &Header, actions: &[Action]) -> Result<Place> {
-    if actions.is_empty() {
+    if actions.is_empty() && header.lasting.is_none() {
         bail!("there is nothing to do");
     }
     let earlier = list(write.root())?;

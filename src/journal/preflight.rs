@@ -9,8 +9,11 @@ use super::ahead::Ahead;
 use super::encoded::encode;
 use super::record::{Step, Touched, is_link_text};
 use super::store::{HOME, Place};
-use crate::sys::exact::Object;
+use crate::sys::exact::{self, Object};
 use crate::sys::root_dir::{Kind, RootDir};
+
+/// The largest text that goes through the journal itself.
+const TEXT_BYTES: usize = 1 << 20;
 
 /// What will be done: the steps with exact paths. The object of a step that
 /// makes something new is known only once that is made.
@@ -93,10 +96,17 @@ fn plan_action(
             }
             plan_new(ahead, place, index, action, (Kind::Symlink, target))
         }
-        Action::MakeDirectory { path, mode, .. } => {
-            if mode & !0o7777 != 0 {
-                bail!("{}: {mode:o} is no mode", encode(path));
+        Action::PutFile {
+            path, text, mode, ..
+        } => {
+            check_mode(path, *mode)?;
+            if text.len() > TEXT_BYTES {
+                bail!("{}: more than {TEXT_BYTES} bytes", encode(path));
             }
+            plan_new(ahead, place, index, action, (Kind::File, Path::new("")))
+        }
+        Action::MakeDirectory { path, mode, .. } => {
+            check_mode(path, *mode)?;
             plan_new(
                 ahead,
                 place,
@@ -106,6 +116,13 @@ fn plan_action(
             )
         }
     }
+}
+
+fn check_mode(path: &Path, mode: u32) -> Result<()> {
+    if mode & !0o7777 != 0 {
+        bail!("{}: {mode:o} is no mode", encode(path));
+    }
+    Ok(())
 }
 
 /// A plan that makes something and takes it away again is a mistake.
@@ -145,7 +162,26 @@ pub(super) fn check_forward(root: &RootDir, steps: &[Step]) -> Result<()> {
 pub(super) fn check_backward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut ahead = Ahead::new(root)?;
     for step in steps.iter().rev() {
+        check_unedited(root, step)?;
         check_move(&mut ahead, step, &step.to, &step.from)?;
+    }
+    Ok(())
+}
+
+/// A file that was put and then edited holds somebody's work.
+fn check_unedited(root: &RootDir, step: &Step) -> Result<()> {
+    let Action::PutFile { path, .. } = &step.action else {
+        return Ok(());
+    };
+    let as_put = |now: &Object| (now.size, now.mtime) == (step.object.size, step.object.mtime);
+    if let Ok(Some(now)) = exact::look(root, &step.to)
+        && now.is_same(&step.object)
+        && !as_put(&now)
+    {
+        bail!(
+            "{} was edited since; move it away first, and look at it after the undo",
+            encode(path)
+        );
     }
     Ok(())
 }

@@ -112,6 +112,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Why it cannot be taken back, where it is only a note of such work.
+    pub fn lasting(&self) -> Option<&str> {
+        self.header.as_ref()?.lasting.as_deref()
+    }
+
     fn bare(id: String, state: State) -> Self {
         Self {
             id,

@@ -55,7 +55,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let dir = fresh();
     let before = whole(dir.path());
     let done = run(dir.path(), &actions()).unwrap();
-    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 10));
+    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 11));
 
     let at = |path: &str| dir.path().join(path);
     assert_eq!(fs::read_link(at("sbin")).unwrap(), Path::new("usr/sbin"));
@@ -88,7 +88,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let taken_back = run_undo(dir.path(), &done.id).unwrap();
     assert_eq!(
         (taken_back.outcome, taken_back.actions),
-        (Outcome::Undone, 10)
+        (Outcome::Undone, 11)
     );
     assert_eq!(whole(dir.path()), before);
     assert!(listed(dir.path()).is_empty());
@@ -239,7 +239,6 @@ fn undo_refuses_when_the_tree_changed_since() {
         (
             |root| {
                 fs::remove_file(root.join("sbin")).unwrap();
-                symlink("usr/bin", root.join("hold")).unwrap();
                 symlink("usr/bin", root.join("sbin")).unwrap();
             },
             "/sbin is not what the journal noted",
@@ -332,4 +331,52 @@ fn the_tree_after_a_commit_does_not_depend_on_the_journal() {
     run(one.path(), &actions()).unwrap();
     run(two.path(), &actions()).unwrap();
     assert_eq!(after(one.path()), after(two.path()));
+}
+
+fn put(path: &str, text: &str) -> Action {
+    Action::PutFile {
+        path: path.into(),
+        text: text.into(),
+        mode: 0o640,
+        uid: 0,
+        gid: 0,
+    }
+}
+
+#[test]
+fn a_file_is_put_in_the_place_of_another_and_undo_brings_the_other_back() {
+    let dir = fresh();
+    fs::write(dir.path().join("conf"), "old\n").unwrap();
+    let before = whole(dir.path());
+    let done = run(dir.path(), &[away("/conf"), put("/conf", "new\n")]).unwrap();
+    let conf = dir.path().join("conf");
+    assert_eq!(fs::read_to_string(&conf).unwrap(), "new\n");
+    assert_eq!(conf.metadata().unwrap().mode() & 0o7777, 0o640);
+    run_undo(dir.path(), &done.id).unwrap();
+    assert_eq!(before, whole(dir.path()));
+}
+
+#[test]
+fn a_file_that_was_edited_since_is_not_taken_away() {
+    let dir = fresh();
+    let done = run(dir.path(), &[put("/conf", "ours\n")]).unwrap();
+    fs::write(dir.path().join("conf"), "somebody's work\n").unwrap();
+    let refused = run_undo(dir.path(), &done.id).unwrap_err();
+    assert!(refused.to_string().contains("edited"), "{refused:#}");
+    let left = fs::read_to_string(dir.path().join("conf")).unwrap();
+    assert_eq!(left, "somebody's work\n");
+}
+
+#[test]
+fn a_note_of_lasting_work_stays_and_hinders_no_older_undo() {
+    let dir = fresh();
+    let done = run(dir.path(), &[put("/conf", "ours\n")]).unwrap();
+    let root = RootDir::open(dir.path()).unwrap();
+    let noted = note(&root, &token(), "re-add b".into(), "it overwrites b").unwrap();
+    let refused = run_undo(dir.path(), &noted.id).unwrap_err();
+    assert!(refused.to_string().contains("overwrites"), "{refused:#}");
+    run_undo(dir.path(), &done.id).unwrap();
+    let left = listed(dir.path());
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].lasting(), Some("it overwrites b"));
 }

@@ -1,7 +1,8 @@
 //! Stage 6, plan: repairs for findings, with what each would do.
 //!
-//! A repair is worked out from the facts alone. It is made of the journal's
-//! primitive actions, so whatever it does can be finished or taken back.
+//! A repair is worked out from the facts alone. What it does to files is made
+//! of the journal's primitive actions, so it can be finished or taken back;
+//! work on arrays cannot, and says so.
 
 use std::path::Path;
 
@@ -12,8 +13,14 @@ use crate::facts::Facts;
 use crate::finding::{Finding, Severity};
 use crate::journal::Action;
 
+mod array_work;
+mod rejoin_leg;
+mod restore_array_entry;
 mod restore_merged_link;
 mod restore_system_directory;
+mod start_degraded;
+
+pub use array_work::ArrayWork;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -74,10 +81,18 @@ struct Outline {
     title: String,
     risk: Risk,
     actions: Vec<Action>,
+    work: Option<ArrayWork>,
 }
 
-/// Every kind of repair, in the order in which they are done.
-const REPAIRS: &[&Kind] = &[&restore_system_directory::KIND, &restore_merged_link::KIND];
+/// Every kind of repair, in the order in which they are done: files first,
+/// then arrays, so that a resync copies what was repaired.
+const REPAIRS: &[&Kind] = &[
+    &restore_system_directory::KIND,
+    &restore_merged_link::KIND,
+    &restore_array_entry::KIND,
+    &start_degraded::KIND,
+    &rejoin_leg::KIND,
+];
 
 /// One repair, worked out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,8 +109,12 @@ pub struct Repair {
     pub risk: Risk,
     /// Minutes that it takes.
     pub minutes: u32,
-    /// The changes, in order.
+    /// The changes of files, in order.
     pub actions: Vec<Action>,
+    /// Work on an array, which cannot be taken back. It is done only when the
+    /// operator asked for this repair by name or agreed to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<ArrayWork>,
 }
 
 /// All repairs for a set of findings.
@@ -146,7 +165,22 @@ impl Plan {
         self
     }
 
-    /// Every change, in order.
+    /// Without the work that cannot be taken back.
+    #[must_use]
+    pub fn revocable(mut self) -> Self {
+        self.repairs.retain(|repair| repair.work.is_none());
+        self
+    }
+
+    /// Every piece of work on arrays, in order.
+    pub fn works(&self) -> Vec<&ArrayWork> {
+        self.repairs
+            .iter()
+            .filter_map(|repair| repair.work.as_ref())
+            .collect()
+    }
+
+    /// Every change of files, in order.
     pub fn actions(&self) -> Vec<Action> {
         self.repairs
             .iter()
@@ -186,8 +220,12 @@ pub fn plan(
                 expected: follows(findings, finding),
                 risk: outline.risk,
                 // Renames take no time to speak of; a minute is the operator's.
-                minutes: 1,
+                minutes: outline
+                    .work
+                    .as_ref()
+                    .map_or(1, |work| work.minutes(&facts.assembly.arrays)),
                 actions: outline.actions,
+                work: outline.work,
             });
         }
     }

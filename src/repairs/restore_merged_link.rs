@@ -46,5 +46,6 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             Risk::Medium
         },
         actions,
+        work: None,
     })
 }

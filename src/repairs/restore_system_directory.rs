@@ -46,6 +46,7 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         },
         risk: Risk::Safe,
         actions,
+        work: None,
     })
 }
 

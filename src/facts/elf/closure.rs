@@ -4,7 +4,7 @@
 //! order of each dynamic section), elf/dl-version.c and elf/rtld.c; for musl
 //! ldso/dynlink.c, `load_deps`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::constants::Libc;
@@ -23,6 +23,9 @@ const MEMBERS_MAX: usize = 4096;
 /// Most names asked for in one program, by all its objects together.
 const LOOKUPS_MAX: usize = 64 * 1024;
 
+/// Most memory for the objects of one program; the largest known take 2 MiB.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Most problems told of one program.
 const PROBLEMS_MAX: usize = 1000;
 
@@ -39,7 +42,13 @@ pub(super) struct Load<'a> {
     /// were seen to.
     list: Vec<(usize, bool)>,
     missing: HashSet<String>,
+    /// The first member that was asked for by each name, or opened by it.
+    by_name: HashMap<String, usize>,
+    /// The first member of each soname.
+    by_soname: HashMap<String, usize>,
     lookups: usize,
+    /// What its objects take of memory.
+    bytes: usize,
     problems: Vec<Problem>,
 }
 
@@ -49,21 +58,40 @@ impl<'a> Load<'a> {
         let mut main = Member::new(&program.real_path.clone(), "", program, 0);
         main.path.clear();
         main.requester = None;
-        Self {
+        let mut load = Self {
             search,
-            members: vec![main],
+            members: Vec::new(),
             list: vec![(0, false)],
             missing: HashSet::new(),
+            by_name: HashMap::new(),
+            by_soname: HashMap::new(),
             lookups: 0,
+            bytes: 0,
             problems: Vec::new(),
-        }
+        };
+        load.push(main);
+        load
     }
 
     /// The loader is in memory from the start, under the name in `PT_INTERP`.
     pub(super) fn add_interpreter(&mut self, path: &str, opened: Arc<Opened>) {
         if opened.object.is_ok() {
-            self.members.push(Member::new(path, path, opened, 0));
+            self.push(Member::new(path, path, opened, 0));
         }
+    }
+
+    fn push(&mut self, member: Member) {
+        let index = self.members.len();
+        for name in [&member.path].into_iter().chain(&member.names) {
+            self.by_name.entry(name.clone()).or_insert(index);
+        }
+        if let Some(object) = member.object() {
+            self.bytes = self.bytes.saturating_add(object.memory_bytes());
+            if let Some(soname) = &object.soname {
+                self.by_soname.entry(soname.clone()).or_insert(index);
+            }
+        }
+        self.members.push(member);
     }
 
     /// Loads an object of `/etc/ld.so.preload`: one that fails is passed over.
@@ -78,7 +106,7 @@ impl<'a> Load<'a> {
     }
 
     /// Loads everything that is asked for, and checks the versions.
-    pub(super) fn run(mut self) -> (Vec<Loaded>, Vec<Problem>) {
+    pub(super) fn run(mut self, is_brief: bool) -> (Vec<Loaded>, Vec<Problem>) {
         let mut from = 0;
         while let Some(at) = self.list[from..].iter().position(|(_, done)| !done) {
             from += at;
@@ -94,7 +122,10 @@ impl<'a> Load<'a> {
                 why: "asks for more libraries than any real program".to_owned(),
             });
         }
-        let loaded = self.loaded();
+        for member in &self.members {
+            self.search.files.note_loaded(&member.opened);
+        }
+        let loaded = if is_brief { Vec::new() } else { self.loaded() };
         (loaded, self.problems)
     }
 
@@ -132,6 +163,7 @@ impl<'a> Load<'a> {
     fn is_exhausted(&self) -> bool {
         self.members.len() >= MEMBERS_MAX
             || self.lookups > LOOKUPS_MAX
+            || self.bytes > BYTES_MAX
             || self.problems.len() >= PROBLEMS_MAX
             || self.search.is_exhausted()
     }
@@ -173,19 +205,20 @@ impl<'a> Load<'a> {
                 member.has_name(name) || member.path.rsplit('/').next() == Some(name)
             });
         }
-        let found = self.members.iter().position(|member| {
-            let soname = member.object().and_then(|object| object.soname.as_deref());
-            member.has_name(name) || soname == Some(name)
-        })?;
+        let known = [self.by_name.get(name), self.by_soname.get(name)];
+        let found = known.into_iter().flatten().min().copied()?;
         self.remember_name(found, name);
         Some(found)
     }
 
     fn remember_name(&mut self, index: usize, name: &str) {
         let member = &mut self.members[index];
-        if !member.has_name(name) {
-            member.names.push(name.to_owned());
+        if member.has_name(name) {
+            return;
         }
+        member.names.push(name.to_owned());
+        let first = self.by_name.entry(name.to_owned()).or_insert(index);
+        *first = index.min(*first);
     }
 
     /// A file that is already loaded under another name is that object.
@@ -195,8 +228,7 @@ impl<'a> Load<'a> {
             self.remember_name(known, name);
             return known;
         }
-        self.members
-            .push(Member::new(path, name, opened, requester));
+        self.push(Member::new(path, name, opened, requester));
         self.members.len() - 1
     }
 
@@ -273,7 +305,7 @@ impl<'a> Load<'a> {
 
     /// The problem, if the library of `need` is loaded and does not offer it.
     fn lacking(&self, index: usize, need: &VersionNeed) -> Option<Problem> {
-        let library = self.members.iter().find(|m| m.has_name(&need.file))?;
+        let library = &self.members[*self.by_name.get(&need.file)?];
         let offers = library.object()?.offers.as_ref()?;
         (!offers.contains(&need.version)).then(|| Problem::VersionMissing {
             library: need.file.clone(),

@@ -207,9 +207,10 @@ fn musl_path(bytes: &[u8]) -> Vec<String> {
 }
 
 /// From "... stable release version 2.36."
-fn release_version(bytes: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn release_version(bytes: &[u8]) -> Option<(u32, u32)> {
     const LABEL: &[u8] = b"release version ";
-    let at = bytes.windows(LABEL.len()).position(|part| part == LABEL)?;
+    // From the end: the strings stand behind the code.
+    let at = bytes.windows(LABEL.len()).rposition(|part| part == LABEL)?;
     let rest = bytes.get(at + LABEL.len()..)?;
     let text: String = rest.iter().take(16).map(|&byte| char::from(byte)).collect();
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());

@@ -55,6 +55,11 @@ impl FileBytes {
         let size = file.metadata()?.len();
         Ok(Self { file, size })
     }
+
+    /// Takes an open regular file of a known size.
+    pub(super) fn sized(file: File, size: u64) -> Self {
+        Self { file, size }
+    }
 }
 
 impl Bytes for FileBytes {
@@ -97,19 +102,35 @@ pub(super) struct Image<'a, B: Bytes + ?Sized> {
     source: &'a B,
     pages: HashMap<u64, Vec<u8>>,
     string_bytes: usize,
+    pages_max: usize,
 }
 
 impl<'a, B: Bytes + ?Sized> Image<'a, B> {
     pub(super) fn new(source: &'a B) -> Self {
+        Self::with_budget(source, BUDGET_PAGES)
+    }
+
+    /// One that may read so many bytes of the file.
+    pub(super) fn of_tables(source: &'a B, bytes_max: usize) -> Self {
+        Self::with_budget(source, bytes_max / PAGE_BYTES)
+    }
+
+    fn with_budget(source: &'a B, pages_max: usize) -> Self {
         Self {
             source,
             pages: HashMap::new(),
             string_bytes: 0,
+            pages_max,
         }
     }
 
     pub(super) fn size(&self) -> u64 {
         self.source.size()
+    }
+
+    /// What was read of the file so far.
+    pub(super) fn read_bytes(&self) -> usize {
+        self.pages.len() * PAGE_BYTES
     }
 
     /// Exactly `count` bytes from `offset` on.
@@ -172,7 +193,7 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
         let number = offset / PAGE_BYTES as u64;
         let start = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
         if !self.pages.contains_key(&number) {
-            if self.pages.len() >= BUDGET_PAGES {
+            if self.pages.len() >= self.pages_max {
                 return Err(Damage::malformed("its tables are spread too far"));
             }
             let mut page = vec![0; PAGE_BYTES];

@@ -107,6 +107,18 @@ impl LdCache {
             .map(|entry| entry.path.as_str())
     }
 
+    /// Every name with a path that a loader for `machine` may take, in no
+    /// order.
+    pub fn entries(&self, machine: Machine) -> impl Iterator<Item = (&str, &str)> {
+        let native = native_flags(machine).unwrap_or(&[]);
+        self.entries.iter().flat_map(move |(name, entries)| {
+            entries
+                .iter()
+                .filter(move |entry| native.contains(&entry.flags))
+                .map(move |entry| (name.as_str(), entry.path.as_str()))
+        })
+    }
+
     /// Every path in it, in no order.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries

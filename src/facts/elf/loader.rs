@@ -71,6 +71,22 @@ impl<'r> Loader<'r> {
         Start::new(self, path).library()
     }
 
+    /// Only what goes wrong with a program, of which it notes what it loads.
+    pub(super) fn problems(&self, path: &str) -> Vec<Problem> {
+        Start::briefly(self, path).program().problems
+    }
+
+    /// Only what goes wrong with a library.
+    pub(super) fn library_problems(&self, path: &str) -> Vec<Problem> {
+        Start::briefly(self, path).library().problems
+    }
+
+    /// True for a file that is loaded into programs and never started.
+    pub fn is_library(&self, path: &str) -> bool {
+        let object = self.object(path);
+        object.is_some_and(|object| object.is_dynamic && object.interpreter.is_none())
+    }
+
     /// The ELF file at `path`, links followed; `None` when there is none that
     /// is sound.
     pub fn object(&self, path: &str) -> Option<Object> {
@@ -80,7 +96,12 @@ impl<'r> Loader<'r> {
 
     /// Why the loader of this root ignores its cache; `None` when it uses it.
     pub fn cache_trouble(&self) -> Option<String> {
-        self.cache("/etc/ld.so.cache").trouble.clone()
+        self.trouble_of("/etc/ld.so.cache")
+    }
+
+    /// The same for a loader whose cache lies at `path`.
+    pub(super) fn trouble_of(&self, path: &str) -> Option<String> {
+        self.cache(path).trouble.clone()
     }
 
     /// Loads one dynamic program whose loader is `interpreter`.
@@ -89,19 +110,13 @@ impl<'r> Loader<'r> {
         program: &Arc<Opened>,
         object: &Object,
         interpreter: Option<&str>,
+        is_brief: bool,
     ) -> (Vec<Loaded>, Vec<Problem>) {
         let machine = object.machine;
         let interpreter = interpreter.or_else(|| usual_interpreter(machine));
         let constants = self.constants(interpreter.unwrap_or(""), machine);
         let state = self.cache(&constants.cache);
-        let search = Search {
-            files: &self.files,
-            constants: &constants,
-            cache: state.cache.as_ref(),
-            cpu: self.cpu,
-            machine,
-            attempts: Cell::new(0),
-        };
+        let search = self.search(&constants, &state, machine);
         let mut load = Load::new(&search, Arc::clone(program));
         if let Some((path, opened)) = interpreter.and_then(|i| Some((i, self.files.open(i).ok()?)))
         {
@@ -114,7 +129,37 @@ impl<'r> Loader<'r> {
                 .get_or_init(|| preload::read(self.files.root, preload));
             names.iter().for_each(|name| load.preload(name));
         }
-        load.run()
+        load.run(is_brief)
+    }
+
+    /// Answers a question about single names, as the loader `interpreter`
+    /// searches them.
+    pub(super) fn ask<T>(
+        &self,
+        interpreter: &str,
+        machine: Machine,
+        question: impl FnOnce(&Search<'_>) -> T,
+    ) -> T {
+        let constants = self.constants(interpreter, machine);
+        let state = self.cache(&constants.cache);
+        question(&self.search(&constants, &state, machine))
+    }
+
+    /// A search by these rules and with this cache.
+    fn search<'s>(
+        &'s self,
+        constants: &'s Constants,
+        state: &'s CacheState,
+        machine: Machine,
+    ) -> Search<'s> {
+        Search {
+            files: &self.files,
+            constants,
+            cache: state.cache.as_ref(),
+            cpu: self.cpu,
+            machine,
+            attempts: Cell::new(0),
+        }
     }
 
     fn constants(&self, interpreter: &str, machine: Machine) -> Arc<Constants> {

@@ -7,7 +7,8 @@
 //! From the bytes up: [`image`] reads ranges of a file, [`object`] makes one
 //! ELF file of them, `files` opens paths of the root once, [`constants`] tells
 //! which loader the root has, `search` and `musl` find one library as it does,
-//! `closure` loads a whole program, [`loader`] is the door to all of it.
+//! `closure` loads a whole program, [`symbols`] looks for what it calls, [`loader`]
+//! is the door to all of it.
 
 mod closure;
 pub mod constants;
@@ -17,21 +18,30 @@ mod elsewhere;
 mod fields;
 mod files;
 pub mod image;
+mod judge;
 pub mod ldcache;
 pub mod ldconf;
 pub mod loader;
 mod musl;
+mod names;
 pub mod object;
 mod preload;
 pub mod problem;
 mod program;
+pub mod scan;
 mod script;
 mod search;
+pub mod surroundings;
+pub mod symbols;
 mod tokens;
 mod versions;
+mod walk;
 
 pub use cpu::CpuLevel;
 pub use damage::Damage;
 pub use loader::Loader;
 pub use object::Object;
 pub use problem::{Closure, Link, Loaded, Problem};
+pub use script::SEARCH_PATH;
+pub use surroundings::Surroundings;
+pub use symbols::{Missed, SymbolScan, Symbols, Undefined};

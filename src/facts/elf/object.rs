@@ -19,7 +19,7 @@ use super::fields::Fields;
 use super::image::{Bytes, Image};
 pub use super::versions::VersionNeed;
 
-mod dynamic;
+pub(super) mod dynamic;
 
 /// Longest `PT_INTERP` the kernel takes (`PATH_MAX`, `fs/binfmt_elf.c`).
 const INTERPRETER_BYTES_MAX: u64 = 4096;
@@ -150,6 +150,22 @@ impl Object {
         }
     }
 
+    /// About what it takes of memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        /// A string, with what the allocator adds.
+        const STRING_BYTES: usize = 48;
+        let wants = self.wants.iter().map(|(_, name)| name.len());
+        let needs = self
+            .needs
+            .iter()
+            .map(|n| n.file.len() + n.version.len() + STRING_BYTES);
+        let offers = self.offers.iter().flatten().map(String::len);
+        let named = [&self.interpreter, &self.soname, &self.rpath, &self.runpath];
+        let named = named.into_iter().flatten().map(String::len);
+        let strings = wants.chain(needs).chain(offers).chain(named);
+        size_of::<Self>() + strings.map(|length| length + STRING_BYTES).sum::<usize>()
+    }
+
     /// `DT_NEEDED`, in order.
     pub fn needed(&self) -> impl Iterator<Item = &str> {
         self.wants
@@ -179,6 +195,16 @@ impl Object {
         };
         Some(Damage::not_loadable(why))
     }
+}
+
+/// The dynamic section of a sound file, with what is needed to follow it;
+/// `None` without one.
+pub(super) fn dynamic_of<B: Bytes + ?Sized>(
+    image: &mut Image<'_, B>,
+) -> Result<Option<dynamic::Dynamic>, Damage> {
+    let (header, fields) = read_header(image)?;
+    let segments = read_segments(image, &header, fields)?;
+    dynamic::Dynamic::read(image, header.e_machine, fields, segments)
 }
 
 /// What an ELF file runs on, though the rest of it may be damaged.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::symbols::{Missed, Undefined};
+
 /// A symbolic link that was followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -28,12 +30,18 @@ pub struct Closure {
     pub objects: Vec<Loaded>,
     /// What goes wrong, in the order in which it is met.
     pub problems: Vec<Problem>,
+    /// Symbols that nothing loaded defines, where that was asked and could be
+    /// examined.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub undefined: Option<Vec<Undefined>>,
 }
 
 impl Closure {
     /// True when the program starts: no problem, or only warnings.
     pub fn starts(&self) -> bool {
+        let mut undefined = self.undefined.iter().flatten();
         !self.problems.iter().any(Problem::is_fatal)
+            && !undefined.any(|symbol| symbol.missed_at == Missed::Start)
     }
 }
 
@@ -128,6 +136,33 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// True when both are the fault of a file of one name: a library under two
+    /// of its paths is one library.
+    pub fn has_culprit_of(&self, other: &Self) -> bool {
+        let name = |problem: &Self| {
+            let last = problem.culprit().rsplit('/').next();
+            last.unwrap_or_default().to_owned()
+        };
+        name(self) == name(other)
+    }
+
+    /// The file at fault: what is missing, damaged or too old.
+    pub fn culprit(&self) -> &str {
+        match self {
+            Self::ProgramMissing { program, .. } => program,
+            Self::InterpreterMissing { interpreter, .. }
+            | Self::InterpreterDamaged { interpreter, .. } => interpreter,
+            Self::LibraryMissing { name, .. } | Self::PreloadIgnored { name, .. } => name,
+            Self::ProgramDamaged { path, .. }
+            | Self::NotExecutable { path }
+            | Self::LibraryDamaged { path, .. }
+            | Self::WrongMachine { path, .. }
+            | Self::VersionMissing { path, .. }
+            | Self::LinkLoop { path, .. }
+            | Self::Unexamined { path, .. } => path,
+        }
+    }
+
     /// True when the program does not start; false for warnings and for what
     /// could not be examined.
     pub fn is_fatal(&self) -> bool {

@@ -13,7 +13,7 @@ use super::loader::Loader;
 use super::object::Object;
 use super::problem::{Closure, Loaded, Problem, links};
 use super::script::{self, HEAD_BYTES, SEARCH_PATH, Shebang};
-use crate::sys::root_dir::{DeadEnd, Kind, Resolved};
+use crate::sys::root_dir::{DeadEnd, Kind};
 
 /// Scripts that run scripts: the kernel allows five (`exec_binprm`).
 const SCRIPTS_MAX: usize = 5;
@@ -22,6 +22,7 @@ const SCRIPTS_MAX: usize = 5;
 pub(super) struct Start<'a, 'r> {
     loader: &'a Loader<'r>,
     closure: Closure,
+    is_brief: bool,
 }
 
 impl<'a, 'r> Start<'a, 'r> {
@@ -30,17 +31,28 @@ impl<'a, 'r> Start<'a, 'r> {
             program: path.to_owned(),
             ..Closure::default()
         };
-        Self { loader, closure }
+        Self {
+            loader,
+            closure,
+            is_brief: false,
+        }
+    }
+
+    /// Without telling what is loaded.
+    pub(super) fn briefly(loader: &'a Loader<'r>, path: &str) -> Self {
+        Self {
+            is_brief: true,
+            ..Self::new(loader, path)
+        }
     }
 
     pub(super) fn program(mut self) -> Closure {
         let program = self.closure.program.clone();
-        match self.loader.files.root.resolve(&program) {
+        match self.loader.files.resolve(&program) {
             Err(end) => self.problem(missing_program(&program, &end)),
-            Ok(found) => {
-                let path = real_path(&found);
+            Ok((path, meta)) => {
                 self.closure.path = Some(path.clone());
-                if found.meta.kind == Kind::File && !found.meta.is_executable() {
+                if meta.kind == Kind::File && !meta.is_executable() {
                     self.problem(Problem::NotExecutable { path: path.clone() });
                 }
                 self.execute(&path, None, 0);
@@ -98,7 +110,7 @@ impl<'a, 'r> Start<'a, 'r> {
     }
 
     fn load(&mut self, opened: &Arc<Opened>, object: &Object, interpreter: Option<&str>) {
-        let (objects, problems) = self.loader.load(opened, object, interpreter);
+        let (objects, problems) = self.loader.load(opened, object, interpreter, self.is_brief);
         for object in objects {
             self.loaded(object);
         }
@@ -134,7 +146,7 @@ impl<'a, 'r> Start<'a, 'r> {
 
     /// The real path of an interpreter that is there and executable.
     fn find_interpreter(&mut self, interpreter: &str, needed_by: &str) -> Option<String> {
-        let found = match self.loader.files.root.resolve(interpreter) {
+        let (path, meta) = match self.loader.files.resolve(interpreter) {
             Ok(found) => found,
             Err(end) => {
                 self.problem(Problem::InterpreterMissing {
@@ -147,14 +159,14 @@ impl<'a, 'r> Start<'a, 'r> {
                 return None;
             }
         };
-        if found.meta.kind == Kind::File && !found.meta.is_executable() {
+        if meta.kind == Kind::File && !meta.is_executable() {
             self.problem(Problem::InterpreterDamaged {
                 interpreter: interpreter.to_owned(),
                 needed_by: needed_by.to_owned(),
                 why: "not executable".to_owned(),
             });
         }
-        Some(real_path(&found))
+        Some(path)
     }
 
     fn execute_script(&mut self, script: &str, shebang: &Shebang, depth: usize) {
@@ -263,10 +275,6 @@ fn missing_program(program: &str, end: &DeadEnd) -> Problem {
         links,
         why: why(end.errno),
     }
-}
-
-fn real_path(found: &Resolved) -> String {
-    found.path.to_string_lossy().into_owned()
 }
 
 fn why(errno: Errno) -> String {

@@ -6,7 +6,7 @@
 pub(super) const HEAD_BYTES: usize = 256;
 
 /// Where `env` looks for a program: the path that systemd and login give.
-pub(super) const SEARCH_PATH: [&str; 6] = [
+pub const SEARCH_PATH: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",
     "/usr/sbin",

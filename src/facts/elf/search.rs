@@ -49,6 +49,14 @@ impl Member {
         }
     }
 
+    /// Somebody who asks for names and whom nobody asked for.
+    pub(super) fn alone(path: &str, opened: Arc<Opened>) -> Self {
+        Self {
+            requester: None,
+            ..Self::new(path, path, opened, 0)
+        }
+    }
+
     pub(super) fn object(&self) -> Option<&Object> {
         self.opened.object.as_ref().as_ref().ok()
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use goblin::elf::symver::VER_FLG_WEAK;
+use goblin::elf::symver::{VER_FLG_BASE, VER_FLG_WEAK};
 use serde::{Deserialize, Serialize};
 
 use super::damage::Damage;
@@ -42,6 +42,17 @@ pub(super) fn needs<B: Bytes + ?Sized>(
     table: &Table,
 ) -> Result<Vec<VersionNeed>, Damage> {
     let mut needs = Vec::new();
+    each_need(image, fields, table, |need, _| needs.push(need))?;
+    Ok(needs)
+}
+
+/// Gives each need, and the number that the symbols with it have.
+pub(super) fn each_need<B: Bytes + ?Sized>(
+    image: &mut Image<'_, B>,
+    fields: Fields,
+    table: &Table,
+    mut found: impl FnMut(VersionNeed, u16),
+) -> Result<(), Damage> {
     let mut records = 0;
     let mut at = table.offset;
     loop {
@@ -55,18 +66,19 @@ pub(super) fn needs<B: Bytes + ?Sized>(
             count(&mut records)?;
             let aux = image.bytes(aux_at, 16)?;
             image.charge(file.len())?;
-            needs.push(VersionNeed {
+            let need = VersionNeed {
                 file: file.clone(),
                 version: string(image, table, fields.word(&aux, 8))?,
                 weak: fields.half(&aux, 4) & VER_FLG_WEAK != 0,
-            });
+            };
+            found(need, fields.half(&aux, 6));
             match fields.word(&aux, 12) {
                 0 => break,
                 next => aux_at = aux_at.saturating_add(next.into()),
             }
         }
         match fields.word(&record, 12) {
-            0 => return Ok(needs),
+            0 => return Ok(()),
             next => at = at.saturating_add(next.into()),
         }
     }
@@ -79,6 +91,20 @@ pub(super) fn offers<B: Bytes + ?Sized>(
     table: &Table,
 ) -> Result<BTreeSet<String>, Damage> {
     let mut offers = BTreeSet::new();
+    each_offer(image, fields, table, |version, _, _| {
+        offers.insert(version);
+    })?;
+    Ok(offers)
+}
+
+/// Gives each version offered, the number that the symbols with it have, and
+/// whether it is the name of the whole object.
+pub(super) fn each_offer<B: Bytes + ?Sized>(
+    image: &mut Image<'_, B>,
+    fields: Fields,
+    table: &Table,
+    mut found: impl FnMut(String, u16, bool),
+) -> Result<(), Damage> {
     let mut records = 0;
     let mut at = table.offset;
     loop {
@@ -89,9 +115,11 @@ pub(super) fn offers<B: Bytes + ?Sized>(
         }
         // Only the first name is the version; further ones are its parents.
         let aux = image.bytes(at.saturating_add(fields.word(&record, 12).into()), 8)?;
-        offers.insert(string(image, table, fields.word(&aux, 0))?);
+        let version = string(image, table, fields.word(&aux, 0))?;
+        let is_base = fields.half(&record, 2) & VER_FLG_BASE != 0;
+        found(version, fields.half(&record, 4), is_base);
         match fields.word(&record, 16) {
-            0 => return Ok(offers),
+            0 => return Ok(()),
             next => at = at.saturating_add(next.into()),
         }
     }

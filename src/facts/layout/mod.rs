@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::elf::Problem;
 use super::packages::Ownership;
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -100,6 +101,23 @@ impl Layout {
     /// `/lib/x` is `/usr/lib/x` on a merged system.
     pub fn real_name(&self, path: &Path) -> PathBuf {
         real_name(path, self.merged == Some(true))
+    }
+
+    /// True when the way to a problem leads through a place that is not as it
+    /// should be: what is missing behind it says nothing about the system.
+    pub fn misleads(&self, problem: &Problem) -> bool {
+        let through = |path: &str| {
+            let path = self.real_name(Path::new(path));
+            self.suspects
+                .iter()
+                .any(|suspect| path.starts_with(&suspect.path))
+        };
+        match problem {
+            Problem::ProgramMissing { program, at, .. } => through(program) || through(at),
+            Problem::InterpreterMissing { at, .. } => through(at),
+            Problem::LibraryMissing { searched, .. } => searched.iter().any(|dir| through(dir)),
+            _ => false,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use goblin::elf::dynamic::{
     DF_1_NODEFLIB, DF_1_PIE, DT_FLAGS_1, DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME,
     DT_STRSZ, DT_STRTAB, DT_VERDEF, DT_VERNEED,
 };
-use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
+use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD, ProgramHeader};
 
 use super::{Object, Want};
 use crate::facts::elf::damage::Damage;
@@ -25,6 +25,53 @@ const ENTRIES_MAX: usize = 8192;
 
 /// Most libraries one object may ask for.
 const WANTS_MAX: usize = 4096;
+
+/// A dynamic section, and where in the file its addresses lie.
+#[derive(Debug)]
+pub(in crate::facts::elf) struct Dynamic {
+    /// `e_machine`.
+    pub(in crate::facts::elf) machine: u16,
+    pub(in crate::facts::elf) fields: Fields,
+    entries: Vec<(u64, u64)>,
+    segments: Vec<ProgramHeader>,
+}
+
+impl Dynamic {
+    pub(super) fn read<B: Bytes + ?Sized>(
+        image: &mut Image<'_, B>,
+        machine: u16,
+        fields: Fields,
+        segments: Vec<ProgramHeader>,
+    ) -> Result<Option<Self>, Damage> {
+        let found = segments.iter().rev().find(|s| s.p_type == PT_DYNAMIC);
+        let Some(segment) = found.filter(|segment| segment.p_filesz > 0) else {
+            return Ok(None);
+        };
+        let entries = entries(image, fields, segment)?;
+        Ok(Some(Self {
+            machine,
+            fields,
+            entries,
+            segments,
+        }))
+    }
+
+    /// The value of the last entry of that tag, which the loader takes.
+    pub(in crate::facts::elf) fn last(&self, tag: u64) -> Option<u64> {
+        let mut found = self.entries.iter().rev().filter(|(known, _)| *known == tag);
+        found.next().map(|&(_, value)| value)
+    }
+
+    /// Where in the file the table lies that the entry of that tag leads to.
+    pub(in crate::facts::elf) fn table(&self, tag: u64) -> Result<Option<u64>, Damage> {
+        let Some(address) = self.last(tag) else {
+            return Ok(None);
+        };
+        let offset = offset_of(address, &self.segments);
+        let outside = || Damage::malformed("one of its tables lies outside the file");
+        offset.map(Some).ok_or_else(outside)
+    }
+}
 
 /// Fills in what the dynamic section in `segment` says.
 pub(super) fn read<B: Bytes + ?Sized>(
