@@ -26,6 +26,10 @@ pub enum Command {
     Survey(SurveyArgs),
     /// Say what stops the boot and whether it can be repaired
     Diagnose(DiagnoseArgs),
+    /// Show the members of each mirror side by side, and how they differ
+    Legs(LegsArgs),
+    /// Show what programs load, and what is missing, as the patient's loader sees it
+    Elf(ElfArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Take a repair back
@@ -46,6 +50,12 @@ pub struct Target {
     /// Of several systems, take the one on this device, UUID or array
     #[arg(long, value_name = "NAME")]
     pub root_device: Option<String>,
+    /// Of a mirror whose members differ, use this one (a partition or disk)
+    #[arg(long, value_name = "DEV", conflicts_with = "root")]
+    pub leg: Vec<String>,
+    /// Unlock encrypted volumes with the content of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub key_file: Option<PathBuf>,
 }
 
 impl Target {
@@ -64,6 +74,12 @@ impl Target {
         if let Some(device) = &self.root_device {
             add("--root-device", device);
         }
+        for leg in &self.leg {
+            add("--leg", leg);
+        }
+        if let Some(file) = &self.key_file {
+            add("--key-file", &file.to_string_lossy());
+        }
         words.concat()
     }
 }
@@ -74,9 +90,76 @@ pub struct SurveyArgs {
     /// Look at this disk or disk image only (may be repeated)
     #[arg(long, value_name = "FILE|DEV")]
     pub disk: Vec<PathBuf>,
+    /// Unlock encrypted volumes with the content of this file
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Of a mirror whose members differ, use this one (a partition or disk)
+    #[arg(long, value_name = "DEV")]
+    pub leg: Vec<String>,
+    /// Read every disk to find bad places: a sample, or all of it
+    #[arg(
+        long,
+        value_name = "sample|full",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "sample"
+    )]
+    pub read_test: Option<ReadTestMode>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `legs`.
+#[derive(Debug, Args)]
+pub struct LegsArgs {
+    /// The array: its name or UUID [default: every mirror]
+    #[arg(value_name = "ARRAY")]
+    pub array: Option<String>,
+    /// Look at this disk or disk image only (may be repeated)
+    #[arg(long, value_name = "FILE|DEV")]
+    pub disk: Vec<PathBuf>,
+    /// Compare every block, not a sample of them
+    #[arg(long)]
+    pub full: bool,
+    /// Unlock encrypted volumes with the content of this file
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `elf`.
+#[derive(Debug, Args)]
+pub struct ElfArgs {
+    /// Programs or libraries in the patient [default: all of them]
+    #[arg(value_name = "PATH")]
+    pub path: Vec<String>,
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Show only what is missing or refused
+    #[arg(long)]
+    pub missing: bool,
+    /// Look for undefined symbols, too [default PATH: what the boot starts]
+    #[arg(long, conflicts_with = "why")]
+    pub symbols: bool,
+    /// Show how this library comes to be loaded
+    #[arg(long, value_name = "NAME", conflicts_with = "missing")]
+    pub why: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How much `survey --read-test` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReadTestMode {
+    /// 258 pieces of 1 MiB, evenly spread
+    Sample,
+    /// Everything
+    Full,
 }
 
 /// Arguments of `diagnose`.
@@ -92,12 +175,12 @@ pub struct DiagnoseArgs {
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,
     /// Judge what was saved before, and look at no disk
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "disk", "root_device"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "disk", "root_device", "leg"])]
     pub facts: Option<PathBuf>,
 }
 
 /// Arguments of `repair`.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct RepairArgs {
     /// Which patient
     #[command(flatten)]
@@ -140,8 +223,14 @@ pub struct UndoArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The finding, for example init/init-missing
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", conflicts_with = "path")]
     pub id: Option<String>,
+    /// Tell why the boot needs this file of the patient
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// Which patient, for --path
+    #[command(flatten)]
+    pub target: Target,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -6,6 +6,7 @@
 
 // Below the stages: what every one of them may use. The journal stands here
 // because it is read with the facts, planned with, and written at the end.
+pub mod date;
 pub mod kmod;
 pub mod outcome;
 pub mod sys;

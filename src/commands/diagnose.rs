@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::patient;
+use super::{choice, patient};
 use super::{print, print_json, say};
 use crate::cli::DiagnoseArgs;
 use crate::facts::Facts;
@@ -37,5 +37,9 @@ fn look(args: &DiagnoseArgs) -> Result<Report> {
     if args.target.root.is_none() {
         say("lifeboot: looking at the disks, writing nothing ...");
     }
-    patient::diagnosed(&args.target)
+    let report = patient::diagnosed(&args.target)?;
+    match choice::of_root(&args.target, &report, args.json)? {
+        Some(target) => patient::diagnosed(&target),
+        None => Ok(report),
+    }
 }

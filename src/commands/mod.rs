@@ -10,9 +10,16 @@ use crate::outcome::Outcome;
 use crate::report::Page;
 use crate::sys::supervise;
 
+mod array_work;
+mod choice;
 mod diagnose;
+mod elf;
 mod explain;
+mod keys;
+mod legs;
 mod patient;
+mod progress;
+mod read_test;
 mod repair;
 mod survey;
 mod undo;
@@ -25,6 +32,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Some(Command::Survey(args)) => survey::run(&args),
         Some(Command::Diagnose(args)) => diagnose::run(&args),
+        Some(Command::Legs(args)) => legs::run(&args),
+        Some(Command::Elf(args)) => elf::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
@@ -37,11 +46,13 @@ pub fn run(cli: Cli) -> Result<Outcome> {
 pub fn needs_supervisor(cli: &Cli) -> bool {
     let on_disks = |target: &crate::cli::Target| target.root.is_none();
     match &cli.command {
-        None => true,
+        None | Some(Command::Legs(_)) => true,
         Some(Command::Diagnose(args)) => on_disks(&args.target) && args.facts.is_none(),
         Some(Command::Repair(args)) => on_disks(&args.target),
+        Some(Command::Elf(args)) => on_disks(&args.target),
         Some(Command::Undo(args)) => on_disks(&args.target),
-        Some(Command::Survey(_) | Command::Explain(_)) => false,
+        Some(Command::Survey(_)) => nix::unistd::geteuid().is_root(),
+        Some(Command::Explain(args)) => args.path.is_some() && on_disks(&args.target),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Opening the patient: from the command line to facts, and closing it again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::keys::OperatorKeys;
+use super::progress::Progress;
 use super::say;
 use crate::assembly::{self, Assembly, State};
 use crate::checks;
@@ -13,15 +16,21 @@ use crate::journal::{self, Action};
 use crate::kmod;
 use crate::repairs;
 use crate::report::Report;
-use crate::survey::{self, Counters, Survey, WriteProof};
+use crate::survey::{self, Content, Counters, Survey, WriteProof};
 use crate::sys::consent::WriteToken;
-use crate::sys::mount;
+use crate::sys::{md, mount, retry};
 use crate::sysroot::{Choice, Opener, Origin, Purpose, Search, Sysroot, SysrootInfo, directory};
 use crate::verdict;
 
 /// Drivers that opening disks may need and the rescue system may not have
 /// loaded. What is missing shows up where it is used.
 const DRIVERS: [&str; 4] = ["loop", "md_mod", "raid1", "ext4"];
+
+/// So long may the kernel take to begin with it.
+const RESYNC_BEGINS: Duration = Duration::from_secs(30);
+
+/// No resync takes longer than two days.
+const RESYNC_LIMIT: Duration = Duration::from_secs(48 * 3600);
 
 /// The patient, opened.
 #[derive(Debug)]
@@ -36,7 +45,7 @@ pub(super) struct Patient {
 /// What has to be closed again.
 #[derive(Debug)]
 enum Opened {
-    Disks(Opener),
+    Disks(Box<Opener>),
     Directory(Sysroot),
 }
 
@@ -55,18 +64,16 @@ impl Patient {
                 before,
             ));
         }
-        let mut assembly = assembly::judge(&survey);
-        let mut opener = opener()?;
-        opener.assemble(&mut assembly);
+        let mut opener = opener(&survey, target, assembly::Purpose::Look)?;
         let choice = Choice {
             device: target.root_device.clone(),
         };
-        let search = opener.search(&survey, &assembly, &choice, Purpose::Look)?;
+        let search = opener.search(&choice, Purpose::Look)?;
         Ok(Self {
             survey,
-            assembly,
+            assembly: opener.assembly().clone(),
             search,
-            opened: Opened::Disks(opener),
+            opened: Opened::Disks(Box::new(opener)),
             before,
         })
     }
@@ -79,7 +86,7 @@ impl Patient {
             _ => (survey, before),
         };
         Self {
-            assembly: assembly::judge(&survey),
+            assembly: Assembly::unopened(&survey),
             search: Search::Found(sysroot.info.clone()),
             opened: Opened::Directory(sysroot),
             survey,
@@ -97,26 +104,51 @@ impl Patient {
         actions: &[Action],
         consent: &WriteToken,
     ) -> Result<Self> {
+        Self::write_above(target, info, actions, &[], consent)
+    }
+
+    /// The same, with further volumes opened for writing.
+    ///
+    /// # Errors
+    /// Like [`Patient::write`].
+    pub(super) fn write_above(
+        target: &Target,
+        info: &SysrootInfo,
+        actions: &[Action],
+        further: &[&str],
+        consent: &WriteToken,
+    ) -> Result<Self> {
         if target.root.is_some() {
             return Self::look(target);
         }
         let survey = survey_of(target)?;
         let before = Counters::read(&survey);
-        let mut assembly = assembly::judge(&survey);
         let targets = parts_touched(info, actions);
-        let mut opener = opener()?;
-        for part in info.parts.iter().filter(|p| targets.contains(&p.target)) {
-            if let Some(uuid) = &part.array {
-                opener.assemble_for_writing(&mut assembly, uuid, consent)?;
+        let parts = info.parts.iter().filter(|p| targets.contains(&p.target));
+        let volumes = parts.flat_map(|part| part.below.clone());
+        let further = further.iter().map(|name| (*name).to_owned());
+        let volumes = volumes.chain(further).collect();
+        refuse_hibernated(&survey)?;
+        let mut opener = opener(&survey, target, assembly::Purpose::Write(consent, &volumes))?;
+        for array in &opener.assembly().arrays {
+            if !volumes.contains(&array.volume_name()) {
+                continue;
+            }
+            if let State::Unusable { why } = &array.state {
+                bail!("opening the array {} for writing: {why}", array.name);
             }
         }
-        opener.assemble(&mut assembly);
+        for closed in &opener.assembly().unopened {
+            if volumes.contains(&closed.name) {
+                bail!("opening {} for writing: {}", closed.name, closed.why);
+            }
+        }
         let root = info.parts.first().context("the root has no device")?;
         let choice = Choice {
-            device: Some(root.device.clone()),
+            device: Some(root.choice()),
         };
         let purpose = Purpose::Write(consent, &targets);
-        let search = opener.search(&survey, &assembly, &choice, purpose)?;
+        let search = opener.search(&choice, purpose)?;
         if let Search::None { looked_at } = &search {
             let why: Vec<_> = looked_at
                 .iter()
@@ -126,11 +158,35 @@ impl Patient {
         }
         Ok(Self {
             survey,
-            assembly,
+            assembly: opener.assembly().clone(),
             search,
-            opened: Opened::Disks(opener),
+            opened: Opened::Disks(Box::new(opener)),
             before,
         })
+    }
+
+    /// Takes a member into its array again and waits until it is current.
+    ///
+    /// # Errors
+    /// The kernel's refusal; a resync that does not come to its end.
+    pub(super) fn rejoin(&mut self, uuid: &str, leg: &str, consent: &WriteToken) -> Result<()> {
+        let Opened::Disks(opener) = &mut self.opened else {
+            bail!("a directory has no arrays");
+        };
+        let (name, before) = opener.rejoin(uuid, leg, consent)?;
+        let mut progress = Progress::of(format!("lifeboot: copying to {leg}"));
+        // The kernel begins a moment after the member came in, and rests
+        // between steps: only the count of current members tells the end.
+        while md::lacking(&name)? >= before {
+            let going_on = || md::is_busy(&name) || md::lacking(&name).is_ok_and(|n| n < before);
+            if !retry::until(RESYNC_BEGINS, going_on) {
+                bail!("the kernel does not copy to {leg}; see dmesg");
+            }
+            md::wait_for_sync(&name, RESYNC_LIMIT, |done, all| {
+                progress.show(done, all, "")
+            });
+        }
+        Ok(())
     }
 
     /// The open tree, where one was found.
@@ -213,13 +269,34 @@ pub(super) fn survey_of(target: &Target) -> Result<Survey> {
     }
 }
 
-fn opener() -> Result<Opener> {
+pub(super) fn opener(
+    survey: &Survey,
+    target: &Target,
+    purpose: assembly::Purpose<'_>,
+) -> Result<Opener> {
     if !nix::unistd::geteuid().is_root() {
         bail!("disks can only be opened by root; run it with sudo, or use --root DIR");
     }
     let _ = kmod::ensure(&DRIVERS);
     mount::private_namespace().context("making a mount namespace")?;
-    Opener::new()
+    let legs = &target.leg;
+    let options = assembly::Options { purpose, legs };
+    Opener::new(survey, options, &mut OperatorKeys::new(target))
+}
+
+/// A hibernated system has its filesystems open: what is written meanwhile is
+/// overwritten when it wakes up, or destroys them.
+fn refuse_hibernated(survey: &Survey) -> Result<()> {
+    let asleep = |place: &survey::Place<'_>| matches!(place.content, Content::Signature(found) if found.hibernated);
+    if let Some(place) = survey.places().find(asleep) {
+        bail!(
+            "a hibernated system lies in {}: writing now would damage its filesystems. \
+             Let it wake up, or give it up: mkswap {}",
+            place.name,
+            place.name
+        );
+    }
+    Ok(())
 }
 
 /// The mounted parts that `actions` change: for each path the deepest one.

@@ -5,12 +5,13 @@ use dialoguer::Confirm;
 use serde_json::json;
 
 use super::patient::{Patient, diagnosed};
+use super::{array_work, choice};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Progress, Summary};
 use crate::outcome::Outcome;
-use crate::repairs::{Plan, Repair};
+use crate::repairs::{ArrayWork, Plan, Repair};
 use crate::report::{Report, plan_text, text};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
@@ -25,6 +26,12 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     }
     say("lifeboot: looking at the patient, writing nothing ...");
     let mut before = diagnosed(&args.target)?;
+    if let Some(target) = choice::of_root(&args.target, &before, args.json)? {
+        return run(&RepairArgs {
+            target,
+            ..args.clone()
+        });
+    }
     if let Some(open) = interrupted(&before) {
         if !args.json {
             print(&text(&before))?;
@@ -54,14 +61,18 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }
         return Ok(before.verdict.kind.outcome());
     };
-    let (summary, after) = commit(args, root_of(&before)?, &plan, &token)?;
+    let (done, after) = commit(args, root_of(&before)?, &plan, &token)?;
     if args.json {
-        print_json(&json!({ "before": before, "committed": summary, "after": after }))?;
+        print_json(&json!({
+            "before": before,
+            "committed": done.files,
+            "arrays": done.arrays,
+            "after": after,
+        }))?;
     } else {
         print(&format!(
-            "\nREPAIRED: {} changes, journal {}. What is left:\n\n{}",
-            summary.actions,
-            summary.id,
+            "\nREPAIRED: {}. What is left:\n\n{}",
+            done.words(),
             text(&after)
         ))?;
     }
@@ -154,7 +165,18 @@ fn show_plan(args: &RepairArgs, before: &Report, plan: &Plan) -> Result<Outcome>
 
 /// The agreed part of the plan; none when nothing was agreed to.
 fn consent(args: &RepairArgs, plan: Plan) -> Result<Option<(Plan, WriteToken)>> {
-    if args.yes || !args.only.is_empty() {
+    let named = !args.only.is_empty();
+    // What cannot be taken back is only done when it was asked for by name.
+    let plan = if args.yes && !named {
+        plan.revocable()
+    } else {
+        plan
+    };
+    if plan.repairs.is_empty() {
+        say("lifeboot: what could be done cannot be undone: name it with --only ID");
+        return Ok(None);
+    }
+    if args.yes || named {
         let reason = if args.yes { "--yes" } else { "--only" };
         return Ok(Some((plan, WriteToken::granted(reason))));
     }
@@ -185,14 +207,68 @@ fn ask(repair: &Repair) -> Result<bool> {
     };
     print(&format!("\n{}", plan_text(&one)))?;
     Confirm::new()
-        .with_prompt("Do this repair? Nothing has been written so far")
+        .with_prompt(match &repair.work {
+            Some(_) => "Do this? It CANNOT be undone",
+            None => "Do this repair? Nothing has been written so far",
+        })
         .default(false)
         .interact()
         .context("asking on the terminal")
 }
 
-/// Does the plan and looks again.
+/// What was done.
+#[derive(Debug, Default)]
+struct Done {
+    files: Option<Summary>,
+    arrays: Vec<ArrayWork>,
+}
+
+impl Done {
+    fn words(&self) -> String {
+        let files = self.files.as_ref();
+        let files = files.map(|s| format!("{} changes, journal {}", s.actions, s.id));
+        let arrays = match self.arrays.len() {
+            0 => None,
+            1 => Some("work on 1 array".to_owned()),
+            count => Some(format!("work on {count} arrays")),
+        };
+        let all: Vec<String> = files.into_iter().chain(arrays).collect();
+        all.join("; ")
+    }
+}
+
+/// Does the plan, files before arrays, and looks again.
 fn commit(
+    args: &RepairArgs,
+    info: &SysrootInfo,
+    plan: &Plan,
+    token: &WriteToken,
+) -> Result<(Done, Report)> {
+    let files = plan.clone().revocable();
+    let mut done = Done::default();
+    let mut after = None;
+    if !files.repairs.is_empty() {
+        let (summary, report) = commit_files(args, info, &files, token)?;
+        done.files = Some(summary);
+        after = Some(report);
+    }
+    for work in plan.works() {
+        array_work::run(&args.target, info, work, token)?;
+        done.arrays.push(work.clone());
+        after = None;
+    }
+    let after = match after {
+        Some(report) => report,
+        None => {
+            say("lifeboot: looking again ...");
+            diagnosed(&args.target)?
+        }
+    };
+    Ok((done, after))
+}
+
+/// Does what the plan does to files, and looks again.
+fn commit_files(
     args: &RepairArgs,
     info: &SysrootInfo,
     plan: &Plan,

@@ -35,7 +35,7 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
         // What was never started has changed nothing.
         None => transactions
             .iter()
-            .rfind(|transaction| transaction.state != State::Unstarted),
+            .rfind(|t| t.state != State::Unstarted && t.lasting().is_none()),
     };
     let Some(wanted) = wanted else {
         bail!("there is no such repair to take back; lifeboot undo --list shows all");
@@ -70,6 +70,13 @@ fn describe(transaction: &Transaction) -> String {
         .as_ref()
         .map(|header| header.what.join("; "))
         .unwrap_or_else(|| "its journal cannot be read".into());
+    if let Some(why) = transaction.lasting() {
+        let (what, why) = (crate::report::clean(&what), crate::report::clean(why));
+        return format!(
+            "{}  begun, cannot be taken back: {what} ({why})",
+            transaction.id
+        );
+    }
     format!(
         "{}  {}/{} steps stand: {}",
         transaction.id,

@@ -8,10 +8,17 @@ use crate::repairs::Plan;
 use crate::survey::WriteProof;
 use crate::verdict::Verdict;
 
+pub mod elf_text;
+mod health_text;
+mod legs_text;
+mod read_test_text;
 mod survey_text;
 mod text;
+pub mod way_text;
 mod wrap;
 
+pub use legs_text::legs as legs_text;
+pub use read_test_text::read_test as read_test_text;
 pub use survey_text::survey as survey_text;
 pub use text::{plan_text, text};
 pub use wrap::{Page, clean};

@@ -75,7 +75,7 @@ fn survival(page: &mut Page, verdict: &Verdict) {
 
 /// The next command to type.
 fn next(verdict: &Verdict, report: &Report) -> String {
-    let repairs = report.plan.repairs.len();
+    let repairs = report.plan.clone().revocable().repairs.len();
     let plan = match (verdict.minutes, verdict.risk) {
         (Some(minutes), Some(risk)) => format!(
             "{repairs} repair{}, about {minutes} min, {}, can be undone. ",
@@ -170,8 +170,12 @@ fn plan(page: &mut Page, plan: &Plan) {
     for (index, repair) in plan.repairs.iter().enumerate() {
         let first = format!("{}. {}", index + 1, upper_first(&repair.title));
         page.item("  ", 5, &format!("{first}."));
+        let undo = match &repair.work {
+            Some(work) => format!("CANNOT be undone: {}", work.why_lasting()),
+            None => "undo: lifeboot undo".to_owned(),
+        };
         let line = format!(
-            "removes {}; {}, about {} min, undo: lifeboot undo",
+            "removes {}; {}, about {} min, {undo}",
             repair.removes.id,
             repair.risk.word(),
             repair.minutes

@@ -27,10 +27,13 @@ impl Page {
     /// Adds a paragraph, its first line after `first`, the others indented by
     /// `rest` columns.
     pub fn item(&mut self, first: &str, rest: usize, text: &str) {
-        let indent = " ".repeat(rest);
+        self.wrapped(first, &" ".repeat(rest), text);
+    }
+
+    fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
         let options = Options::new(COLUMNS)
             .initial_indent(first)
-            .subsequent_indent(&indent)
+            .subsequent_indent(rest)
             .word_splitter(WordSplitter::NoHyphenation)
             .wrap_algorithm(WrapAlgorithm::FirstFit);
         for line in textwrap::wrap(&clean(text), options) {
@@ -42,6 +45,23 @@ impl Page {
     /// Adds a line as it is.
     pub fn line(&mut self, text: &str) {
         self.item("", 2, text);
+    }
+
+    /// Adds what hangs below the line before it, as branches of a tree.
+    pub fn branches(&mut self, texts: &[String]) {
+        let Some((last, others)) = texts.split_last() else {
+            return;
+        };
+        for text in others {
+            self.wrapped("|- ", "|    ", text);
+        }
+        self.wrapped("`- ", "     ", last);
+    }
+
+    /// Adds a node of a tree: its first line after `first`, the others after
+    /// `rest`.
+    pub fn node(&mut self, first: &str, rest: &str, text: &str) {
+        self.wrapped(first, &format!("{rest}  "), text);
     }
 
     /// Adds a heading after an empty line.
@@ -71,6 +91,18 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= COLUMNS));
         assert_eq!(text.matches("word").count(), 100);
         assert_eq!(text.matches('x').count(), 200);
+    }
+
+    #[test]
+    fn branches_end_where_the_last_one_hangs() {
+        let mut page = Page::default();
+        page.line("disk");
+        page.branches(&["one ".repeat(30), "two".into()]);
+        page.branches(&[]);
+        let text = page.finish();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("|- one") && lines[2].starts_with("|    one"));
+        assert_eq!(lines[3..], ["`- two"]);
     }
 
     #[test]

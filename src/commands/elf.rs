@@ -1,0 +1,151 @@
+//! `lifeboot elf`: what the dynamic loader of the patient would load.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use super::patient::Patient;
+use super::{print, print_json};
+use crate::cli::ElfArgs;
+use crate::facts::Facts;
+use crate::facts::elf::{Closure, Loader, SEARCH_PATH, Symbols, scan};
+use crate::outcome::Outcome;
+use crate::report::elf_text;
+use crate::sys::root_dir::RootDir;
+use crate::sysroot::Search;
+
+pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
+    let patient = Patient::look(&args.target)?;
+    let answer = match patient.sysroot() {
+        Some(sysroot) if args.symbols && args.path.is_empty() => {
+            boot(&sysroot.root, &patient.facts(), args)
+        }
+        Some(sysroot) => on(&sysroot.root, args),
+        None => Err(no_root(patient.search())),
+    };
+    patient.close()?;
+    answer
+}
+
+fn no_root(search: &Search) -> anyhow::Error {
+    match search {
+        Search::Several { candidates } => {
+            let names: Vec<_> = candidates.iter().map(|c| c.name.as_str()).collect();
+            anyhow::anyhow!(
+                "there are several systems; name one with --root-device: {}",
+                names.join(", ")
+            )
+        }
+        _ => anyhow::anyhow!("no system was found; mount it and name it with --root DIR"),
+    }
+}
+
+fn on(root: &RootDir, args: &ElfArgs) -> Result<Outcome> {
+    let loader = Loader::open(root);
+    if args.path.is_empty() {
+        return whole(&loader, args);
+    }
+    let paths: Vec<String> = args
+        .path
+        .iter()
+        .map(|path| path_of(root, path, args))
+        .collect::<Result<_>>()?;
+    let symbols = args.symbols.then(|| Symbols::new(&loader));
+    let closures: Vec<Closure> = paths
+        .iter()
+        .map(|path| ask(&loader, symbols.as_ref(), path))
+        .collect();
+    if args.json {
+        print_json(&closures)?;
+    } else if let Some(name) = &args.why {
+        let told: Vec<String> = closures
+            .iter()
+            .filter_map(|c| elf_text::why(c, name))
+            .collect();
+        if told.is_empty() {
+            bail!("nothing here loads {name}");
+        }
+        print(&told.join("\n"))?;
+    } else if args.missing {
+        let told: String = closures.iter().map(elf_text::missing).collect();
+        print(&told)?;
+    } else {
+        let told: Vec<String> = closures.iter().map(elf_text::tree).collect();
+        print(&told.join("\n"))?;
+    }
+    Ok(outcome(&closures))
+}
+
+/// A program is started, a library loaded by itself.
+fn ask(loader: &Loader<'_>, symbols: Option<&Symbols<'_, '_>>, path: &str) -> Closure {
+    if loader.is_library(path) {
+        return loader.library(path);
+    }
+    let mut closure = loader.closure(path);
+    if let Some(symbols) = symbols {
+        symbols.examine(&mut closure);
+    }
+    closure
+}
+
+/// The symbols of PID 1 and of all programs that the boot starts.
+fn boot(root: &RootDir, facts: &Facts, args: &ElfArgs) -> Result<Outcome> {
+    let tree = facts.tree.as_ref().context("there is no tree")?;
+    let init = [tree.init.asked.as_str()].into_iter();
+    let started = tree.critical.programs.iter().filter(|p| !p.is_loaded);
+    let others = started.map(|p| p.path.as_str());
+    let mut seen = BTreeSet::new();
+    let paths: Vec<&str> = init.chain(others).filter(|p| seen.insert(*p)).collect();
+    let loader = Loader::open(root);
+    let scan = Symbols::new(&loader).scan(&paths);
+    if args.json {
+        print_json(&scan)?;
+    } else {
+        print(&elf_text::symbol_scan(&scan))?;
+    }
+    Ok(outcome(&scan.broken))
+}
+
+fn whole(loader: &Loader<'_>, args: &ElfArgs) -> Result<Outcome> {
+    if args.why.is_some() {
+        bail!("--why needs a program: lifeboot elf --why libc.so.6 /usr/bin/ssh");
+    }
+    let scan = scan::scan(loader);
+    if args.json {
+        print_json(&json!(scan))?;
+    } else {
+        print(&elf_text::scan(&scan))?;
+    }
+    Ok(outcome(&scan.broken))
+}
+
+fn outcome(closures: &[Closure]) -> Outcome {
+    if closures.iter().all(Closure::starts) {
+        Outcome::Boots
+    } else {
+        Outcome::Undetermined
+    }
+}
+
+/// The path inside the root: as it is, without the directory named with
+/// `--root`, or the program of that name.
+fn path_of(root: &RootDir, path: &str, args: &ElfArgs) -> Result<String> {
+    if !path.contains('/') {
+        let mut places = SEARCH_PATH.iter().map(|dir| format!("{dir}/{path}"));
+        return places
+            .find(|place| root.metadata(place).is_ok())
+            .with_context(|| format!("no program is called {path}; give its whole path"));
+    }
+    let outside = args.target.root.as_deref().and_then(|dir| dir.to_str());
+    let outside = outside
+        .map(|dir| dir.trim_end_matches('/'))
+        .filter(|dir| !dir.is_empty());
+    let inside = outside
+        .and_then(|dir| path.strip_prefix(dir))
+        .filter(|rest| rest.starts_with('/'));
+    match inside.unwrap_or(path) {
+        inside if inside.starts_with('/') => Ok(inside.to_owned()),
+        relative => Ok(format!("/{relative}")),
+    }
+}

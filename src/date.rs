@@ -1,0 +1,29 @@
+//! Times as people read them.
+
+/// Seconds since 1970 as a date in UTC, to the minute: `2026-11-25 07:01`.
+pub fn date(seconds: u64) -> String {
+    let time = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let Some(time) = time else {
+        return format!("{seconds} s since 1970");
+    };
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}",
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn dates_are_told_in_utc_and_nonsense_as_it_is() {
+        assert_eq!(super::date(0), "1970-01-01 00:00");
+        assert_eq!(super::date(1_795_590_119), "2026-11-25 07:01");
+        assert_eq!(super::date(u64::MAX), "18446744073709551615 s since 1970");
+    }
+}
