@@ -6,11 +6,15 @@
     clippy::panic
 )]
 
+#[path = "terminal/mod.rs"]
+mod terminal;
+
 use std::fs;
-use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use terminal::on_a_terminal;
 
 fn lifeboot(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lifeboot"))
@@ -55,7 +59,9 @@ fn small_tree(dir: &Path) {
 
 #[test]
 fn help_of_every_command_fits_a_serial_console() {
-    for command in ["", "survey", "diagnose", "repair", "undo", "explain"] {
+    for command in [
+        "", "survey", "diagnose", "legs", "elf", "repair", "undo", "explain",
+    ] {
         let args: Vec<_> = [command, "--help"]
             .into_iter()
             .filter(|a| !a.is_empty())
@@ -210,30 +216,6 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(text(&output.stderr), "");
-}
-
-/// Runs a command on a terminal of its own (script(1)) and types `keys`.
-fn on_a_terminal(command: &str, keys: &str) -> String {
-    let mut child = Command::new("script")
-        .args(["-qec", command, "/dev/null"])
-        .env("TERM", "dumb")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(keys.as_bytes()).unwrap();
-    // The pipe stays open until the end: a closed one would hang up.
-    let mut output = String::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut output)
-        .unwrap();
-    child.wait().unwrap();
-    drop(input);
-    output
 }
 
 #[test]

@@ -21,7 +21,11 @@ use lab::report::Report;
 use lab::rescue::Rescue;
 use lab::story::Story;
 use lab::suite::Suite;
-use lab::{disks, mounts, run, work_dir};
+use lab::{disks, mounts, run, work_folder};
+
+/// The folders of the two servers.
+const OUTAGE: &str = "demo-outage";
+const SWAPPED: &str = "demo-swapped";
 
 fn main() -> ExitCode {
     let start = Instant::now();
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
             for cause in error.chain() {
                 line(&format!("  {cause}"));
             }
-            line(&format!("Logs: {}", work_dir("").display()));
+            line(&format!("Logs: {}", work_folder().display()));
             ExitCode::FAILURE
         }
     }
@@ -51,14 +55,17 @@ fn demo() -> Result<String> {
         || story("outage", &outage, tell_outage),
         || story("swapped", &swapped, tell_swapped),
     )?;
+    for name in [OUTAGE, SWAPPED] {
+        lab::remove_large_files(&work_folder().join(name))?;
+    }
     line(&first.text());
     line(&second.text());
     Ok(format!(
         "SUMMARY\n{}{}Logs: {}\n      {}",
         first.summary(),
         second.summary(),
-        work_dir("demo-outage").display(),
-        work_dir("demo-swapped").display()
+        work_folder().join(OUTAGE).display(),
+        work_folder().join(SWAPPED).display()
     ))
 }
 
@@ -76,15 +83,15 @@ fn prepare() -> Result<(Scene, Scene)> {
         Ok(())
     })?;
     let scene = |name: &str, case: &str| {
-        let work = work_dir(name);
+        let work = work_folder().join(name);
         let rescue = Rescue::build(Suite::Bookworm, &binary, &work)?;
         let patient = Patient::of(&Case::named(case)?, &work)?;
         Ok(Scene { patient, rescue })
     };
     step("breaking two copies of the server", || {
         both(
-            || scene("demo-outage", "half-upgrade-sbin-swapped"),
-            || scene("demo-swapped", "usr-sbin-swapped"),
+            || scene(OUTAGE, "half-upgrade-sbin-swapped"),
+            || scene(SWAPPED, "usr-sbin-swapped"),
         )
     })
 }

@@ -15,3 +15,5 @@ mod musl;
 mod rules;
 #[path = "elf/start.rs"]
 mod start;
+#[path = "elf/symbols.rs"]
+mod symbols;

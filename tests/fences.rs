@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use lifeboot::checks::CHECKS;
 
 /// The order in which data flows; nothing imports from a later one.
-const ORDER: [&str; 15] = [
-    "outcome", "sys", "kmod", "journal", "survey", "assembly", "sysroot", "facts", "finding",
-    "checks", "repairs", "verdict", "report", "cli", "commands",
+const ORDER: [&str; 16] = [
+    "date", "outcome", "sys", "kmod", "journal", "survey", "assembly", "sysroot", "facts",
+    "finding", "checks", "repairs", "verdict", "report", "cli", "commands",
 ];
 
 /// Lines of code in a file, its tests apart.
@@ -77,7 +77,8 @@ fn nothing_imports_from_a_later_stage() {
 fn unsafe_code_and_writes_stay_behind_the_fence() {
     // What, and the only places where it may stand.
     let fences: [(&str, &[&str]); 9] = [
-        ("unsafe ", &["src/sys/"]),
+        // Cargo.toml denies it; where it is allowed, it stands.
+        ("unsafe_code", &["src/sys/"]),
         ("process::exit", &[]),
         ("println!", &["src/main.rs"]),
         (

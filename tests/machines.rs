@@ -4,7 +4,8 @@ mod lab;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use lab::program::trial;
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     lab::program::run(Arguments::from_args(), |case| {
@@ -16,15 +17,17 @@ fn main() -> ExitCode {
             for with_loop in [true, false] {
                 let case = case.clone();
                 let how = if with_loop { "" } else { "-without-loop" };
+                let work = format!("foreign-rescue{how}");
                 let name = format!("foreign-rescue{how}::{}", case.name);
-                trials.push(Trial::test(name, move || {
-                    lab::program::verdict(lab::foreign::run(&case, with_loop))
+                trials.push(trial(name, work, move |work| {
+                    lab::foreign::run(&case, with_loop, work)
                 }));
             }
         }
+        let work = format!("machine-{}", case.name);
         let name = format!("machine::{}", case.name);
-        trials.push(Trial::test(name, move || {
-            lab::program::verdict(lab::machine_level::run(&case, &level))
+        trials.push(trial(name, work, move |work| {
+            lab::machine_level::run(&case, &level, work)
         }));
         trials
     })

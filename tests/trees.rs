@@ -4,7 +4,7 @@ mod lab;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     lab::program::run(Arguments::from_args(), |case| {
@@ -12,8 +12,9 @@ fn main() -> ExitCode {
             return Vec::new();
         };
         let name = format!("tree::{}", case.name);
-        vec![Trial::test(name, move || {
-            lab::program::verdict(lab::tree_level::run(&case, &level))
+        let work = format!("tree-{}", case.name);
+        vec![lab::program::trial(name, work, move |work| {
+            lab::tree_level::run(&case, &level, work)
         })]
     })
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -14,6 +15,15 @@ pub const MEMBER: u64 = 4096;
 pub const DATA: u64 = MEMBER + 4096;
 
 pub const SECTOR: u64 = 512;
+
+/// Loop devices and mounts are root's.
+pub fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        eprintln!("skipped: needs root");
+    }
+    root
+}
 
 /// A directory for images that goes away with the test.
 pub struct Bench {
@@ -108,13 +118,24 @@ impl Bench {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Both disks of a mirror: superblocks by mdadm, the data filled by mkfs.
+    /// Both disks of a mirror: superblocks by mdadm, the data filled by mkfs on
+    /// the first and the same on the second.
     pub fn mirror(&self, tree: &Path) -> [PathBuf; 2] {
         let table = "label: gpt\nstart=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649\n\
                      start=4096, size=4190175, type=A19D880F-05FC-4D3B-A006-743F0F84911E\n";
         let [a, b] = ["a.img", "b.img"].map(|name| self.disk(name, 2048, table));
         self.ext4(&a, DATA, 65536, Some(tree));
-        self.ext4(&b, DATA, 65536, Some(tree));
+        let copied = Command::new("dd")
+            .args([
+                "bs=512",
+                "count=131072",
+                "conv=notrunc,sparse",
+                "status=none",
+            ])
+            .args([format!("if={}", a.display()), format!("skip={DATA}")])
+            .args([format!("of={}", b.display()), format!("seek={DATA}")])
+            .status();
+        assert!(copied.unwrap().success());
         write_at(&a, superblock_at(), include_bytes!("raid1-slot0.sb"));
         write_at(&b, superblock_at(), include_bytes!("raid1-slot1.sb"));
         [a, b]
@@ -200,6 +221,18 @@ pub fn loops_on(path: &Path) -> String {
         .output()
         .unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits until no loop device uses `path` any more, after an unmount: a program
+/// that ran meanwhile may have a copy of the mount in its own namespace, and
+/// the last of it is written when that goes.
+#[allow(dead_code, reason = "not every test program mounts")]
+pub fn wait_until_free(path: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !loops_on(path).is_empty() {
+        assert!(Instant::now() < deadline, "{} stays in use", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 pub fn sha256(path: &Path) -> String {

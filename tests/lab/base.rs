@@ -15,24 +15,40 @@ pub const ROOT_UUID: &str = "1f0b0a7e-0000-4000-8000-00000000f5f5";
 pub const ARRAY_UUID: &str = "1f0b0a7e:00004000:80000000:0000a0a0";
 
 /// What a small server has; apt brings what these need.
-const PACKAGES: &str = "\
+pub const PACKAGES: &str = "\
     systemd systemd-sysv udev dbus kmod mdadm e2fsprogs grub-pc \
     linux-image-cloud-amd64 initramfs-tools zstd openssh-server ifupdown \
     iproute2 netbase cron rsyslog logrotate ca-certificates less nano procps";
 
-const CONFIGURE: &str = include_str!("base-root.sh");
+pub const CONFIGURE: &str = include_str!("base-root.sh");
 
 /// The tree of a `suite` server, made by mmdebstrap when it is not cached.
 pub fn root(suite: Suite) -> Result<PathBuf> {
-    let inputs = [suite.name(), PACKAGES, CONFIGURE, ROOT_UUID, ARRAY_UUID];
+    let packages = packages(suite);
+    let inputs = [suite.name(), &packages, CONFIGURE, ROOT_UUID, ARRAY_UUID];
     let entry = cache::entry(&format!("root-{suite}"), &inputs, |dir| build(suite, dir))?;
     Ok(entry.join("root"))
 }
 
+/// The packages of a server, with commas between.
+fn packages(suite: Suite) -> String {
+    let mut packages: Vec<&str> = PACKAGES.split_whitespace().collect();
+    // Since Debian 13 no essential package brings /bin/login.
+    if suite == Suite::Trixie {
+        packages.push("login");
+    }
+    packages.join(",")
+}
+
 fn build(suite: Suite, dir: &Path) -> Result<()> {
+    install(suite.name(), &packages(suite), dir, &[])
+}
+
+/// Makes the tree of a server with `packages` as `dir`/root; `more` are
+/// further arguments of mmdebstrap.
+pub fn install(suite: &str, packages: &str, dir: &Path, more: &[String]) -> Result<()> {
     let hook = dir.join("configure");
     std::fs::write(&hook, CONFIGURE).with_context(|| format!("writing {}", hook.display()))?;
-    let packages: Vec<&str> = PACKAGES.split_whitespace().collect();
     run::logged(
         &format!("installing a {suite} server"),
         &dir.join("mmdebstrap.log"),
@@ -40,9 +56,10 @@ fn build(suite: Suite, dir: &Path) -> Result<()> {
             .arg("--mode=root")
             .arg("--variant=apt")
             .arg("--aptopt=APT::Install-Recommends \"false\"")
-            .arg(format!("--include={}", packages.join(",")))
+            .arg(format!("--include={packages}"))
+            .args(more)
             .arg(format!("--customize-hook=sh {} \"$1\"", hook.display()))
-            .arg(suite.name())
+            .arg(suite)
             .arg(dir.join("root"))
             .arg(mirror::debian()?)
             .env("ROOT_UUID", ROOT_UUID)

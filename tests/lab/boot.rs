@@ -19,6 +19,8 @@ pub enum Boot {
     Emergency,
     /// GRUB could not load its files or the kernel.
     Loader(String),
+    /// systemd goes on, but no login prompt can come.
+    NoGetty(String),
     /// The machine switched itself off.
     PowerOff,
     /// Nothing decisive was seen before the deadline.
@@ -41,6 +43,8 @@ pub enum Expect {
     BareShell,
     /// Exactly emergency mode.
     Emergency,
+    /// Exactly a systemd that cannot give a login prompt.
+    NoGetty,
 }
 
 impl Expect {
@@ -53,6 +57,7 @@ impl Expect {
             Self::InitramfsShell => matches!(boot, Boot::InitramfsShell(_)),
             Self::BareShell => matches!(boot, Boot::BareShell(_)),
             Self::Emergency => *boot == Boot::Emergency,
+            Self::NoGetty => matches!(boot, Boot::NoGetty(_)),
         }
     }
 }
@@ -66,6 +71,7 @@ impl fmt::Display for Boot {
             Self::BareShell(_) => f.write_str("no init, only a bare shell"),
             Self::Emergency => f.write_str("emergency mode"),
             Self::Loader(words) => write!(f, "boot loader: {words}"),
+            Self::NoGetty(words) => write!(f, "no login prompt: {words}"),
             Self::PowerOff => f.write_str("switched itself off"),
             Self::Silent => f.write_str("no login prompt in time"),
         }
@@ -89,11 +95,21 @@ pub fn end(console: &str) -> Option<Boot> {
     if console.contains("You are in emergency mode") || console.contains("You are in rescue mode") {
         return Some(Boot::Emergency);
     }
+    if let Some(line) = console.lines().find(|line| keeps_getty_away(line)) {
+        return Some(Boot::NoGetty(line.trim().to_owned()));
+    }
     if console.contains("grub rescue> ") || console.contains("grub> ") {
         let words = line_after(console, "error: ").unwrap_or_default();
         return Some(Boot::Loader(words));
     }
     None
+}
+
+/// True for systemd's words about the console's getty, or about udevd, without
+/// which the console is no device for systemd.
+fn keeps_getty_away(line: &str) -> bool {
+    let getty = line.contains("Dependency failed for") && line.contains("Serial Getty");
+    getty || line.contains("systemd-udevd.service: Start request repeated too quickly")
 }
 
 /// The last thing the initramfs said before it opened its shell.

@@ -14,16 +14,15 @@ use super::machine_level::{Patient, expect_boot};
 use super::qemu::{Direct, Machine};
 use super::report::Report;
 use super::suite::Suite;
-use super::{LIFEBOOT, base, work_dir};
+use super::{LIFEBOOT, base};
 
 const SCRIPT: &str = include_str!("foreign-rescue.sh");
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Diagnoses and repairs the server of `case`, then boots it.
-pub fn run(case: &Case, with_loop: bool) -> Result<()> {
+pub fn run(case: &Case, with_loop: bool, work: &Path) -> Result<()> {
     let word = if with_loop { "yes" } else { "no" };
-    let work = work_dir(&format!("foreign-rescue-loop-{word}"));
-    let patient = Patient::of(case, &work)?;
+    let patient = Patient::of(case, work)?;
     let root = base::root(Suite::Bookworm)?;
     let kernel = base::kernel(&root)?;
 
@@ -42,7 +41,7 @@ pub fn run(case: &Case, with_loop: bool) -> Result<()> {
             // Unknown NAME=VALUE words become the environment of the script.
             command_line: format!("console=ttyS0 quiet panic=-1 rdinit=/lab-init with_loop={word}"),
         })
-        .start(&work, "foreign-rescue")?;
+        .start(work, "foreign-rescue")?;
     let data = running.data.clone();
     let console = running.power_off(PATIENCE).context("the foreign rescue")?;
     let log = work.join("foreign-rescue.log");

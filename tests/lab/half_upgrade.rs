@@ -29,6 +29,24 @@ pub enum HalfUpgrade {
     BookwormTrixie,
 }
 
+/// The moment in which an upgrade dies.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// dpkg's log holds these words.
+    Words(&'static str),
+    /// dpkg's log has grown by so many lines.
+    Lines(usize),
+}
+
+impl Moment {
+    fn is_reached(self, log: &str) -> bool {
+        match self {
+            Self::Words(words) => log.contains(words),
+            Self::Lines(count) => log.lines().count() >= count,
+        }
+    }
+}
+
 /// Milliseconds without a line in dpkg's log after which something hangs.
 const SILENCE_MS: u16 = 60_000;
 
@@ -85,7 +103,7 @@ pub fn root(upgrade: HalfUpgrade) -> Result<std::path::PathBuf> {
                 .arg(&base)
                 .arg(&root),
         )?;
-        apply(upgrade, &root, dir)
+        apply_usual(upgrade, &root, dir)
     })?;
     Ok(entry.join("root"))
 }
@@ -98,9 +116,21 @@ pub fn disks(upgrade: HalfUpgrade) -> Result<Legs> {
     inputs.extend(upgrade.recipe());
     let entry = cache::entry(&format!("disks-{}", upgrade.name()), &inputs, |dir| {
         let legs = healthy.copy_to(dir)?;
-        legs.change(&dir.join("mnt"), |patient| apply(upgrade, patient, dir))
+        legs.change(&dir.join("mnt"), |patient| {
+            apply_usual(upgrade, patient, dir)
+        })
     })?;
     Ok(Legs::in_folder(&entry))
+}
+
+/// The disks of a server whose upgrade was killed after so many lines of
+/// dpkg's log, made in `dir`.
+pub fn killed_after(upgrade: HalfUpgrade, lines: usize, dir: &Path) -> Result<Legs> {
+    let legs = disks::healthy(upgrade.from())?.copy_to(dir)?;
+    legs.change(&dir.join("mnt"), |patient| {
+        apply(upgrade, Moment::Lines(lines), patient, dir)
+    })?;
+    Ok(legs)
 }
 
 /// Downloads everything first: the network has no part in the moment of death.
@@ -129,8 +159,14 @@ exec chroot . apt-get -q -y -o Dpkg::Use-Pty=0 \
 
 const TIDY: &str = "rm usr/sbin/policy-rc.d";
 
+/// [`apply`], at the moment after which init cannot start.
+fn apply_usual(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
+    apply(upgrade, Moment::Words(upgrade.kill_at()), patient, dir)?;
+    check_init(upgrade, patient)
+}
+
 /// Upgrades the tree `patient` and kills everything in the middle of it.
-fn apply(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
+fn apply(upgrade: HalfUpgrade, moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
     let prepare = dir.join("prepare.log");
     progress::step("  downloading the upgrade", || {
         run::logged(
@@ -147,13 +183,12 @@ fn apply(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
         )
     })?;
     progress::step("  upgrading, and killing the upgrade", || {
-        run_and_kill(upgrade, patient, dir)
+        run_and_kill(moment, patient, dir)
     })?;
-    run::shell("tidying up behind the upgrade", patient, TIDY)?;
-    check_init(upgrade, patient)
+    run::shell("tidying up behind the upgrade", patient, TIDY)
 }
 
-fn run_and_kill(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
+fn run_and_kill(moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
     let log_path = patient.join("var/log/dpkg.log");
     let mut log =
         File::open(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
@@ -178,31 +213,31 @@ fn run_and_kill(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> 
         .stderr(said_file)
         .spawn()
         .context("starting the upgrade")?;
-    let reached = wait_for(upgrade.kill_at(), &mut log, &watch, &mut upgrading)
+    let reached = wait_for(moment, &mut log, &watch, &mut upgrading)
         .with_context(|| format!("the upgrade's words are in {}", said.display()));
     let killed = kill_all(&mut upgrading);
     reached.and(killed)
 }
 
-/// Waits until dpkg has logged `words`.
-fn wait_for(words: &str, log: &mut File, watch: &Inotify, upgrading: &mut Child) -> Result<()> {
+/// Waits until dpkg has logged what the moment needs.
+fn wait_for(moment: Moment, log: &mut File, watch: &Inotify, upgrading: &mut Child) -> Result<()> {
     let mut text = String::new();
     loop {
         let before = text.len();
         log.read_to_string(&mut text)
             .context("reading dpkg's log")?;
-        if text.contains(words) {
+        if moment.is_reached(&text) {
             return Ok(());
         }
         if text.len() > before {
             continue;
         }
         if let Some(status) = upgrading.try_wait()? {
-            bail!("the upgrade ended with {status} before {words:?}");
+            bail!("the upgrade ended with {status} before {moment:?}");
         }
         let mut events = [PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
         if poll(&mut events, PollTimeout::from(SILENCE_MS))? == 0 {
-            bail!("dpkg logged nothing for {SILENCE_MS} ms, waiting for {words:?}");
+            bail!("dpkg logged nothing for {SILENCE_MS} ms, waiting for {moment:?}");
         }
         watch.read_events().context("reading inotify events")?;
     }

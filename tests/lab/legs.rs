@@ -4,15 +4,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::unistd::{Whence, lseek};
 
 use super::mounts::{self, Mounted};
-use super::run;
+use super::{digest, run};
 
 /// Where the array member begins on each disk: behind 1 MiB for the partition
 /// table and 1 MiB for GRUB.
@@ -98,7 +100,25 @@ impl Legs {
         let mounted = self.mount(at, "rw")?;
         change(mounted.path())?;
         mounted.unmount()?;
+        self.wait_until_written()?;
         self.mirror()
+    }
+
+    /// Waits until no loop device uses the first leg: what was killed in the
+    /// mounted tree, or another test's program, may hold a copy of the mount a
+    /// little longer, and the last of it is written when that goes.
+    fn wait_until_written(&self) -> Result<()> {
+        let disk = self.dir.join("a.img");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut losetup = Command::new("losetup");
+            let used = run::output("asking for loop devices", losetup.arg("-j").arg(&disk))?;
+            if used.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "still in use: {used}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn mount(&self, at: &Path, mode: &str) -> Result<Mounted> {
@@ -125,31 +145,9 @@ impl Legs {
             .with_context(|| format!("copying {} to {}", from_path.display(), to_path.display()))
     }
 
-    /// The SHA-256 of each disk, all bytes of it, as `sha256sum` gives it.
+    /// The SHA-256 of each disk, all bytes of it.
     pub fn digests(&self) -> Result<Vec<String>> {
-        let running: Vec<_> = self
-            .disks()
-            .into_iter()
-            .map(|disk| {
-                Command::new("openssl")
-                    .args(["dgst", "-sha256", "-r"])
-                    .arg(&disk)
-                    .stdout(Stdio::piped())
-                    .spawn()
-                    .context("starting openssl")
-            })
-            .collect::<Result<_>>()?;
-        running
-            .into_iter()
-            .map(|child| {
-                let result = child.wait_with_output().context("hashing a disk")?;
-                let text = String::from_utf8_lossy(&result.stdout).into_owned();
-                match text.split_once(' ') {
-                    Some((digest, _)) if result.status.success() => Ok(digest.to_owned()),
-                    _ => bail!("hashing a disk: openssl ended with {}", result.status),
-                }
-            })
-            .collect()
+        digest::files(&self.disks())
     }
 }
 

@@ -12,7 +12,7 @@ use super::qemu::Machine;
 use super::report::Report;
 use super::rescue::{Rescue, Session};
 use super::suite::Suite;
-use super::{LIFEBOOT, disks, half_upgrade, work_dir};
+use super::{LIFEBOOT, disks, half_upgrade};
 
 /// The patient of one case: its disks and where its logs go.
 #[derive(Debug)]
@@ -36,6 +36,15 @@ impl Patient {
             present: case.machine.as_ref().map_or(2, |level| level.disks),
             work: work.to_owned(),
         })
+    }
+
+    /// A server with these disks.
+    pub fn with(legs: Legs, work: &Path) -> Self {
+        Self {
+            legs,
+            present: 2,
+            work: work.to_owned(),
+        }
     }
 
     /// The disks that the machine has.
@@ -112,11 +121,10 @@ pub fn expect_boot(expected: Expect, boot: &Boot, when: &str) -> Result<()> {
 }
 
 /// Runs `case` at machine level.
-pub fn run(case: &Case, level: &MachineLevel) -> Result<()> {
-    let work = work_dir(&format!("machine-{}", case.name));
+pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
     let suite = level.rescue.unwrap_or(Suite::Bookworm);
-    let rescue = Rescue::build(suite, Path::new(LIFEBOOT), &work)?;
-    let patient = Patient::of(case, &work)?;
+    let rescue = Rescue::build(suite, Path::new(LIFEBOOT), work)?;
+    let patient = Patient::of(case, work)?;
     expect_boot(level.boot, &patient.trial_boot("boot-before")?, "before")?;
 
     let (session, _) =

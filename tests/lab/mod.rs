@@ -1,7 +1,7 @@
 //! The lab: real Debian systems, really broken, really booted.
 //!
-//! Three test programs share it (`trees`, `machines`, `demo`), and each uses
-//! a part; `docs/lab.md` tells how the parts fit together.
+//! Four test programs share it (`trees`, `machines`, `storage`, `demo`), and
+//! each uses a part; `docs/lab.md` tells how the parts fit together.
 
 #![allow(dead_code, reason = "each test program uses a part of the lab")]
 
@@ -10,9 +10,12 @@ pub mod boot;
 pub mod cache;
 pub mod case;
 pub mod cpio;
+pub mod digest;
 pub mod disks;
 pub mod foreign;
 pub mod half_upgrade;
+pub mod hardware;
+pub mod layout;
 pub mod legs;
 pub mod machine_level;
 pub mod manifest;
@@ -26,11 +29,18 @@ pub mod report;
 pub mod rescue;
 pub mod run;
 pub mod serial;
+pub mod storage_level;
 pub mod story;
 pub mod suite;
+pub mod system_tree;
+pub mod tools;
 pub mod tree_level;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use walkdir::WalkDir;
 
 /// The program under test, as cargo built it for this test run.
 pub const LIFEBOOT: &str = env!("CARGO_BIN_EXE_lifeboot");
@@ -40,9 +50,31 @@ pub fn repo() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where a run leaves its logs and working disks, named after the case.
-pub fn work_dir(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-        .join("lab")
-        .join(name)
+/// Where runs leave their logs and working disks.
+pub fn work_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab")
+}
+
+/// Runs `case` with a folder of its own, named after it. Logs stay; disks and
+/// images only after a failure, because all of them together are 20 GB.
+pub fn in_work_dir(name: &str, case: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let work = work_folder().join(name);
+    fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
+    case(&work)?;
+    remove_large_files(&work)
+}
+
+/// Logs and reports are smaller than this, disks and images larger.
+const LARGE: u64 = 1 << 20;
+
+/// Removes the disks and images under `folder`; the logs stay.
+pub fn remove_large_files(folder: &Path) -> Result<()> {
+    for entry in WalkDir::new(folder).same_file_system(true) {
+        let entry = entry.with_context(|| format!("looking through {}", folder.display()))?;
+        if entry.file_type().is_file() && entry.metadata()?.len() > LARGE {
+            let path = entry.path();
+            fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }

@@ -9,34 +9,58 @@ use anyhow::{Context, Result, bail};
 /// Without one of these (as module or built in) a rescue is no rescue.
 const REQUIRED: [&str; 5] = ["raid1", "loop", "ext4", "nvme", "overlay"];
 
-/// Taken when the kernel has them as modules.
-const WANTED: [&str; 26] = [
-    "raid0",
-    "raid10",
-    "raid456",
-    "linear",
-    "xfs",
-    "btrfs",
-    "vfat",
-    "squashfs",
-    "dm_mod",
-    "dm_snapshot",
-    "dm_crypt",
-    "dm_raid",
-    "ahci",
-    "sd_mod",
-    "sr_mod",
-    "virtio_pci",
-    "virtio_blk",
-    "virtio_scsi",
-    "xhci_pci",
-    "usb_storage",
-    "crc32c_generic",
-    "crc32c_intel",
-    "nls_ascii",
-    "nls_cp437",
-    "nls_iso8859_1",
-    "nls_utf8",
+/// Taken when the kernel has them as modules. Names differ between kernels
+/// (`linear` is `md-linear` since 6.14); what a kernel lacks is left out.
+const WANTED: [&[&str]; 11] = [
+    // md: the other levels
+    &["raid0", "raid10", "raid456", "linear", "md_linear"],
+    // device-mapper: linear and striped are in dm_mod
+    &[
+        "dm_mod",
+        "dm_snapshot",
+        "dm_bufio",
+        "dm_mirror",
+        "dm_raid",
+        "dm_crypt",
+    ],
+    // ciphers of LUKS, and what makes them fast
+    &[
+        "xts",
+        "ecb",
+        "cbc",
+        "ctr",
+        "essiv",
+        "aes_generic",
+        "aesni_intel",
+        "cryptd",
+        "crypto_simd",
+    ],
+    &["serpent_generic", "twofish_generic", "camellia_generic"],
+    // digests: LUKS, dm-crypt's essiv, checksums of btrfs
+    &[
+        "sha256_generic",
+        "sha256_ssse3",
+        "sha512_generic",
+        "sha512_ssse3",
+        "rmd160",
+        "wp512",
+    ],
+    &[
+        "crc32c_generic",
+        "crc32c_intel",
+        "xxhash_generic",
+        "blake2b_generic",
+    ],
+    // filesystems
+    &["xfs", "btrfs", "vfat", "squashfs"],
+    // character sets of vfat
+    &["nls_ascii", "nls_cp437", "nls_iso8859_1", "nls_utf8"],
+    // SATA and SCSI disks
+    &["ahci", "ata_piix", "sd_mod", "sr_mod"],
+    // virtual machines
+    &["virtio_pci", "virtio_blk", "virtio_scsi"],
+    // USB
+    &["xhci_pci", "usb_storage"],
 ];
 
 /// What depmod wants beside the modules.
@@ -113,7 +137,7 @@ impl Modules {
         let mut seen = BTreeSet::new();
         let mut todo: Vec<String> = REQUIRED
             .iter()
-            .chain(&WANTED)
+            .chain(WANTED.into_iter().flatten())
             .map(|name| (*name).to_owned())
             .collect();
         while let Some(name) = todo.pop() {

@@ -1,5 +1,6 @@
 //! What the test programs `trees` and `machines` have in common.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -13,15 +14,20 @@ use super::progress;
 const AT_A_TIME: usize = 2;
 
 /// Runs the trials that `trial` makes of the cases.
-pub fn run(mut arguments: Arguments, trial: impl Fn(Case) -> Vec<Trial>) -> ExitCode {
-    let cases = match Case::all() {
-        Ok(cases) => cases,
+pub fn run(arguments: Arguments, trial: impl Fn(Case) -> Vec<Trial>) -> ExitCode {
+    let trials = Case::all().map(|cases| cases.into_iter().flat_map(trial).collect());
+    run_trials(arguments, trials)
+}
+
+/// Runs these trials, or ignores them all where the lab cannot run.
+pub fn run_trials(mut arguments: Arguments, trials: Result<Vec<Trial>>) -> ExitCode {
+    let mut trials = match trials {
+        Ok(trials) => trials,
         Err(error) => {
-            progress::line(&format!("tests/cases: {error:#}"));
+            progress::line(&format!("reading the cases: {error:#}"));
             return ExitCode::FAILURE;
         }
     };
-    let mut trials: Vec<Trial> = cases.into_iter().flat_map(trial).collect();
     if !arguments.list
         && let Err(error) = ready()
     {
@@ -33,8 +39,17 @@ pub fn run(mut arguments: Arguments, trial: impl Fn(Case) -> Vec<Trial>) -> Exit
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+/// A trial with the folder `work` for its logs and disks.
+pub fn trial(
+    name: impl Into<String>,
+    work: String,
+    case: impl FnOnce(&Path) -> Result<()> + Send + 'static,
+) -> Trial {
+    Trial::test(name, move || verdict(super::in_work_dir(&work, case)))
+}
+
 /// The outcome of a trial with all the causes of its failure.
-pub fn verdict(result: Result<()>) -> Result<(), Failed> {
+fn verdict(result: Result<()>) -> Result<(), Failed> {
     result.map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         Failed::from(causes.join("\n  because "))

@@ -19,12 +19,96 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// code was seen to hang in it. Two machines at a time fill two cores anyway.
 const CPU: &str = "max,cx16=off";
 
+/// How a disk is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// An NVMe controller of its own.
+    Nvme,
+    /// An IDE port, with the ATA commands of a SATA disk. The cloud kernels of
+    /// the lab have no AHCI driver; libata is the same below both.
+    Ata,
+    /// A SCSI disk behind virtio.
+    Scsi,
+}
+
+/// A disk of a machine, with what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct Drive {
+    image: PathBuf,
+    bus: Bus,
+    serial: Option<String>,
+    critical_warning: u8,
+    bad_sectors: Vec<u64>,
+}
+
+impl Drive {
+    /// A healthy disk.
+    pub fn new(image: &Path, bus: Bus) -> Self {
+        Self {
+            image: image.to_owned(),
+            bus,
+            serial: None,
+            critical_warning: 0,
+            bad_sectors: Vec::new(),
+        }
+    }
+
+    /// The same disk with this serial number.
+    pub fn serial(mut self, serial: &str) -> Self {
+        self.serial = Some(serial.to_owned());
+        self
+    }
+
+    /// The same NVMe disk with these bits of the health log set.
+    pub fn critical_warning(mut self, bits: u8) -> Self {
+        self.critical_warning = bits;
+        self
+    }
+
+    /// The same disk, on which reading this sector of 512 bytes fails.
+    pub fn bad_sector(mut self, sector: u64) -> Self {
+        self.bad_sectors.push(sector);
+        self
+    }
+
+    /// QEMU's arguments for disk `number` of a machine.
+    fn arguments(&self, number: usize) -> Vec<String> {
+        let path = self.image.display().to_string().replace(',', ",,");
+        let mut drive = format!("if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap");
+        if self.bad_sectors.is_empty() {
+            drive.push_str(&format!(",file={path}"));
+        } else {
+            drive.push_str(&format!(
+                ",file.driver=blkdebug,file.image.driver=file,file.image.filename={path}"
+            ));
+        }
+        for (rule, sector) in self.bad_sectors.iter().enumerate() {
+            let rule = format!("file.inject-error.{rule}");
+            drive.push_str(&format!(
+                ",{rule}.event=none,{rule}.iotype=read,{rule}.errno=5,{rule}.sector={sector}"
+            ));
+        }
+        let lab = format!("lab{number}");
+        let serial = self.serial.as_ref().unwrap_or(&lab);
+        let device = match self.bus {
+            Bus::Nvme => format!(
+                "nvme,serial={serial},drive=disk{number},smart_critical_warning={}",
+                self.critical_warning
+            ),
+            Bus::Ata => format!("ide-hd,serial={serial},drive=disk{number}"),
+            Bus::Scsi => format!("scsi-hd,serial={serial},drive=disk{number}"),
+        };
+        vec!["-drive".into(), drive, "-device".into(), device]
+    }
+}
+
 /// A machine that is not yet started.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    disks: Vec<PathBuf>,
+    disks: Vec<Drive>,
     memory_mib: u32,
     direct: Option<Direct>,
+    resets: bool,
 }
 
 /// A kernel that QEMU loads itself, without firmware and boot loader.
@@ -50,16 +134,29 @@ pub struct Running {
 impl Machine {
     /// A machine with these disks as NVMe disks, booting from firmware.
     pub fn with_disks(disks: &[PathBuf]) -> Self {
+        let drives = disks.iter().map(|disk| Drive::new(disk, Bus::Nvme));
+        Self::with_drives(drives.collect())
+    }
+
+    /// A machine with these disks.
+    pub fn with_drives(disks: Vec<Drive>) -> Self {
         Self {
-            disks: disks.to_vec(),
+            disks,
             memory_mib: 1024,
             direct: None,
+            resets: false,
         }
     }
 
     /// The same machine, started with a kernel from outside.
     pub fn direct(mut self, direct: Direct) -> Self {
         self.direct = Some(direct);
+        self
+    }
+
+    /// The same machine, which starts again after a reset, its memory kept.
+    pub fn with_resets(mut self) -> Self {
+        self.resets = true;
         self
     }
 
@@ -93,25 +190,30 @@ impl Machine {
         })
     }
 
+    fn has(&self, bus: Bus) -> bool {
+        self.disks.iter().any(|disk| disk.bus == bus)
+    }
+
     fn command(&self, data: &Path) -> Command {
         let accel =
             std::env::var("LIFEBOOT_LAB_ACCEL").unwrap_or_else(|_| "tcg,thread=multi".to_owned());
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", &accel, "-cpu", CPU])
+        // The IDE ports of q35 belong to an AHCI controller.
+        let board = if self.has(Bus::Ata) { "pc" } else { "q35" };
+        qemu.args(["-machine", board, "-accel", &accel, "-cpu", CPU])
             .args(["-smp", "1", "-m", &self.memory_mib.to_string()])
             .args(["-nodefaults", "-display", "none", "-nic", "none"])
-            .args(["-no-reboot", "-chardev", "stdio,id=console,signal=off"])
+            .args(["-chardev", "stdio,id=console,signal=off"])
             .args(["-serial", "chardev:console", "-serial"])
             .arg(format!("file:{}", data.display()));
+        if !self.resets {
+            qemu.arg("-no-reboot");
+        }
+        if self.has(Bus::Scsi) {
+            qemu.args(["-device", "virtio-scsi-pci"]);
+        }
         for (number, disk) in self.disks.iter().enumerate() {
-            let path = disk.display().to_string().replace(',', ",,");
-            qemu.arg("-drive")
-                .arg(format!(
-                    "file={path},format=raw,if=none,id=disk{number},\
-                     cache=unsafe,discard=unmap"
-                ))
-                .arg("-device")
-                .arg(format!("nvme,serial=lab{number},drive=disk{number}"));
+            qemu.args(disk.arguments(number));
         }
         if let Some(direct) = &self.direct {
             qemu.arg("-kernel").arg(&direct.kernel);
@@ -133,12 +235,24 @@ impl Running {
     }
 
     /// Waits until the machine has switched itself off and gives its console.
-    pub fn power_off(mut self, patience: Duration) -> Result<String> {
-        let panic = |text: &str| match boot::end(text) {
+    pub fn power_off(self, patience: Duration) -> Result<String> {
+        self.end(patience, |text| match boot::end(text) {
             Some(Boot::Panic(words)) => Some(words),
             _ => None,
-        };
-        match self.serial.wait(Instant::now() + patience, panic) {
+        })
+    }
+
+    /// [`Running::power_off`] of a machine that is meant to panic before.
+    pub fn power_off_in_the_end(self, patience: Duration) -> Result<String> {
+        self.end(patience, |_| None)
+    }
+
+    fn end(
+        mut self,
+        patience: Duration,
+        failed: impl Fn(&str) -> Option<String>,
+    ) -> Result<String> {
+        match self.serial.wait(Instant::now() + patience, failed) {
             Heard::Closed => {}
             Heard::Match(words) => bail!("the kernel gave up: {words}"),
             Heard::Late => bail!("the machine did not switch itself off in {patience:?}"),

@@ -13,7 +13,7 @@ use super::cpio::Archive;
 use super::legs::Legs;
 use super::modules::Modules;
 use super::mounts::Overlay;
-use super::qemu::{Direct, Machine};
+use super::qemu::{Bus, Direct, Drive, Machine};
 use super::suite::Suite;
 use super::{cache, run};
 
@@ -48,13 +48,32 @@ impl Rescue {
     /// Builds the image with the kernel of `suite` and the program `lifeboot`
     /// into the folder `dir`.
     pub fn build(suite: Suite, lifeboot: &Path, dir: &Path) -> Result<Self> {
+        Self::with_files(suite, lifeboot, &[], dir)
+    }
+
+    /// [`Rescue::build`] with one more file, such as a key, in the image.
+    pub fn with_file(
+        suite: Suite,
+        lifeboot: &Path,
+        file: (&str, &[u8]),
+        dir: &Path,
+    ) -> Result<Self> {
+        Self::with_files(suite, lifeboot, &[file], dir)
+    }
+
+    fn with_files(
+        suite: Suite,
+        lifeboot: &Path,
+        files: &[(&str, &[u8])],
+        dir: &Path,
+    ) -> Result<Self> {
         let root = base::root(suite)?;
         let kernel = base::kernel(&root)?;
         let packed = packed_modules(suite, &root, &kernel)?;
 
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let path = dir.join(format!("rescue-{suite}.initramfs"));
-        let mut image = programs(lifeboot)?;
+        let mut image = programs(lifeboot, files)?;
         image.extend(fs::read(&packed).with_context(|| format!("reading {}", packed.display()))?);
         fs::write(&path, image).with_context(|| format!("writing {}", path.display()))?;
         Ok(Self {
@@ -78,12 +97,24 @@ impl Rescue {
         logs: &Path,
         name: &str,
     ) -> Result<Session> {
+        let drives = disks.iter().map(|disk| Drive::new(disk, Bus::Nvme));
+        self.run_with(drives.collect(), commands, logs, name)
+    }
+
+    /// The same with disks that may have faults.
+    pub fn run_with(
+        &self,
+        drives: Vec<Drive>,
+        commands: &[&str],
+        logs: &Path,
+        name: &str,
+    ) -> Result<Session> {
         let mut line = "console=ttyS0 quiet panic=-1 lifeboot.out=/dev/ttyS1".to_owned();
         for command in commands {
             line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
         }
         line.push_str(" lifeboot.then=poweroff");
-        let running = Machine::with_disks(disks)
+        let running = Machine::with_drives(drives)
             .memory_mib(MEMORY_MIB)
             .direct(Direct {
                 kernel: self.kernel.clone(),
@@ -125,7 +156,7 @@ impl Rescue {
 }
 
 /// From the supervisor's lines `lifeboot-init: "..." ended with exit code 10`.
-fn exit_codes(console: &str) -> Vec<i32> {
+pub fn exit_codes(console: &str) -> Vec<i32> {
     console
         .lines()
         .filter_map(|line| {
@@ -137,7 +168,7 @@ fn exit_codes(console: &str) -> Vec<i32> {
 }
 
 /// The first, uncompressed part of the image: it changes with each build.
-fn programs(lifeboot: &Path) -> Result<Vec<u8>> {
+fn programs(lifeboot: &Path, files: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let program = fs::read(lifeboot).with_context(|| format!("reading {}", lifeboot.display()))?;
     let mut archive = Archive::new(Vec::new());
     for folder in ["dev", "proc", "sys", "run", "tmp", "bin", "etc"] {
@@ -148,6 +179,9 @@ fn programs(lifeboot: &Path) -> Result<Vec<u8>> {
     if let Ok(busybox) = fs::read(BUSYBOX) {
         archive.program("bin/busybox", &busybox)?;
         archive.link("bin/sh", "busybox")?;
+    }
+    for (path, content) in files {
+        archive.file(path, content)?;
     }
     let mut bytes = archive.finish()?;
     // The kernel looks for the next part at a multiple of four.

@@ -10,22 +10,20 @@ use super::case::{Case, Level, Repaired};
 use super::manifest::Manifest;
 use super::mounts::Overlay;
 use super::report::Report;
-use super::{LIFEBOOT, base, half_upgrade, work_dir};
+use super::{LIFEBOOT, base, half_upgrade};
 
 /// Runs `case` at tree level.
-pub fn run(case: &Case, level: &Level) -> Result<()> {
-    let work = work_dir(&format!("tree-{}", case.name));
-    fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
+pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
     let lower = match case.half_upgrade {
         Some(upgrade) => half_upgrade::root(upgrade)?,
         None => base::root(case.base)?,
     };
-    let overlay = Overlay::over(&lower, &work)?;
+    let overlay = Overlay::over(&lower, work)?;
     case.break_tree(overlay.path())?;
 
-    diagnose(overlay.path(), &work, "diagnose")?.expect(&level.findings, &level.verdict)?;
+    diagnose(overlay.path(), work, "diagnose")?.expect(&level.findings, &level.verdict)?;
     match &level.repaired {
-        Some(repaired) => repair(repaired, overlay.path(), &work),
+        Some(repaired) => repair(repaired, overlay.path(), work),
         None => Ok(()),
     }
 }

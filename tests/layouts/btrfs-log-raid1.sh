@@ -1,0 +1,12 @@
+usual "${d[@]}"
+modprobe btrfs
+mkfs.btrfs -q -f -d raid1 -m raid1 "${p2[@]}"
+btrfs device scan
+mount "${p2[0]}" /mnt
+fill /mnt << END
+UUID=$(uuid "${p2[0]}") / btrfs defaults 0 0
+END
+umount /mnt
+mount -o commit=300 "${p2[0]}" /mnt
+newest /mnt
+crash

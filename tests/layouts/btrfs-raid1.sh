@@ -1,0 +1,10 @@
+usual "${d[@]}"
+modprobe btrfs
+mkfs.btrfs -q -f -d raid1 -m raid1 "${p2[@]}"
+btrfs device scan
+mount "${p2[0]}" /mnt
+btrfs -q subvolume create /mnt/@
+fill /mnt/@ << END
+UUID=$(uuid "${p2[0]}") / btrfs defaults,subvol=@ 0 0
+END
+umount /mnt

@@ -1,0 +1,8 @@
+modprobe raid456
+mdadm --create /dev/md127 --run --metadata=ddf --raid-devices=3 "${d[@]}"
+mdadm --create /dev/md126 --run --level=5 --chunk=64 --raid-devices=3 --assume-clean /dev/md127
+until_ok test -b /dev/md126
+root /dev/md126
+sync
+mdadm --wait-clean /dev/md126
+mdadm --stop /dev/md126

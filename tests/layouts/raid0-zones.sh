@@ -1,0 +1,3 @@
+usual "${d[@]}"
+array /dev/md0 --level=0 --chunk=64 --raid-devices=3 "${p2[@]}"
+root /dev/md0
