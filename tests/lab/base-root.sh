@@ -30,12 +30,14 @@ iface enp0s2 inet static
     gateway 192.0.2.1
 END
 
+# systemd stops writing to the console when it has much to say, and how a boot
+# ends is read there: log_ratelimit_kmsg.
 cat > "$root/etc/default/grub" <<END
 GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=Debian
 GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=ttyS0,115200"
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 systemd.log_ratelimit_kmsg=0"
 GRUB_TERMINAL=serial
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 END

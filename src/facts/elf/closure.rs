@@ -7,6 +7,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::constants::Libc;
 use super::damage::Damage;
 use super::elsewhere;
@@ -43,9 +45,9 @@ pub(super) struct Load<'a> {
     list: Vec<(usize, bool)>,
     missing: HashSet<String>,
     /// The first member that was asked for by each name, or opened by it.
-    by_name: HashMap<String, usize>,
-    /// The first member of each soname.
-    by_soname: HashMap<String, usize>,
+    by_name: HashMap<Arc<str>, usize, RandomState>,
+    /// The first member of each soname that it was not asked for by.
+    by_soname: HashMap<String, usize, RandomState>,
     lookups: usize,
     /// What its objects take of memory.
     bytes: usize,
@@ -55,16 +57,16 @@ pub(super) struct Load<'a> {
 impl<'a> Load<'a> {
     /// Loads `program`, which was found at a real path.
     pub(super) fn new(search: &'a Search<'a>, program: Arc<Opened>) -> Self {
-        let mut main = Member::new(&program.real_path.clone(), "", program, 0);
-        main.path.clear();
+        let mut main = Member::new(Arc::from(""), "", program, 0);
         main.requester = None;
+        main.is_listed = true;
         let mut load = Self {
             search,
             members: Vec::new(),
             list: vec![(0, false)],
             missing: HashSet::new(),
-            by_name: HashMap::new(),
-            by_soname: HashMap::new(),
+            by_name: HashMap::default(),
+            by_soname: HashMap::default(),
             lookups: 0,
             bytes: 0,
             problems: Vec::new(),
@@ -76,20 +78,26 @@ impl<'a> Load<'a> {
     /// The loader is in memory from the start, under the name in `PT_INTERP`.
     pub(super) fn add_interpreter(&mut self, path: &str, opened: Arc<Opened>) {
         if opened.object.is_ok() {
-            self.push(Member::new(path, path, opened, 0));
+            self.push(Member::new(Arc::from(path), path, opened, 0));
         }
     }
 
-    fn push(&mut self, member: Member) {
+    fn push(&mut self, mut member: Member) {
         let index = self.members.len();
-        for name in [&member.path].into_iter().chain(&member.names) {
-            self.by_name.entry(name.clone()).or_insert(index);
-        }
-        if let Some(object) = member.object() {
-            self.bytes = self.bytes.saturating_add(object.memory_bytes());
-            if let Some(soname) = &object.soname {
-                self.by_soname.entry(soname.clone()).or_insert(index);
-            }
+        let name = Arc::clone(&member.name);
+        self.by_name.entry(name).or_insert(index);
+        self.bytes = self.bytes.saturating_add(member.opened.bytes);
+        let is_below_rpath = |index: usize| {
+            let above = self.members.get(index);
+            above.is_some_and(|above| above.is_below_rpath)
+        };
+        // The program's own applies to everybody.
+        member.is_below_rpath = member.object().is_some_and(|o| o.rpath.is_some())
+            || member.requester.is_some_and(is_below_rpath)
+            || is_below_rpath(0);
+        let soname = member.object().and_then(|object| object.soname.as_ref());
+        if let Some(soname) = soname.filter(|soname| ***soname != *member.name) {
+            self.by_soname.entry(soname.clone()).or_insert(index);
         }
         self.members.push(member);
     }
@@ -146,7 +154,8 @@ impl<'a> Load<'a> {
             match (self.load(requester, name), want) {
                 (Ok(index), Want::Needed) => self.append(index),
                 (Ok(index), _) => {
-                    if !self.list.iter().any(|(known, _)| *known == index) {
+                    if !self.members[index].is_listed {
+                        self.members[index].is_listed = true;
                         self.list.insert(at, (index, false));
                     }
                 }
@@ -169,7 +178,8 @@ impl<'a> Load<'a> {
     }
 
     fn append(&mut self, index: usize) {
-        if !self.list.iter().any(|(known, _)| *known == index) {
+        if !self.members[index].is_listed {
+            self.members[index].is_listed = true;
             self.list.push((index, false));
         }
     }
@@ -182,13 +192,19 @@ impl<'a> Load<'a> {
         if let Some(known) = self.already_loaded(name) {
             return Ok(known);
         }
-        let mut trail = Trail::default();
-        let outcome = match search.constants.libc {
-            Libc::Glibc => search.find(&self.members, requester, name, &mut trail),
-            Libc::Musl => search.find_musl(&self.members, requester, name, &mut trail),
+        let find = |trail: &mut Trail| match search.constants.libc {
+            Libc::Glibc => search.find(&self.members, requester, name, trail),
+            Libc::Musl => search.find_musl(&self.members, requester, name, trail),
         };
+        let mut trail = Trail::brief();
+        let mut outcome = find(&mut trail);
+        if matches!(outcome, Outcome::Missing) {
+            // Once more, to tell where it was searched.
+            trail = Trail::default();
+            outcome = find(&mut trail);
+        }
         match outcome {
-            Outcome::Found { path, opened } => Ok(self.add(requester, name, &path, opened)),
+            Outcome::Found { path, opened } => Ok(self.add(requester, name, path, opened)),
             Outcome::Broken { path, damage } => Err(self.broken(requester, name, path, &damage)),
             Outcome::Missing => Err(self.not_found(requester, name, trail)),
         }
@@ -205,10 +221,20 @@ impl<'a> Load<'a> {
                 member.has_name(name) || member.path.rsplit('/').next() == Some(name)
             });
         }
-        let known = [self.by_name.get(name), self.by_soname.get(name)];
-        let found = known.into_iter().flatten().min().copied()?;
+        let known = [self.named(name), self.by_soname.get(name).copied()];
+        let found = known.into_iter().flatten().min()?;
         self.remember_name(found, name);
         Some(found)
+    }
+
+    /// The first member that was asked for by `name`, or opened by it.
+    fn named(&self, name: &str) -> Option<usize> {
+        let asked = self.by_name.get(name).copied();
+        if !name.contains('/') {
+            return asked;
+        }
+        let opened = self.members.iter().position(|m| *m.path == *name);
+        asked.into_iter().chain(opened).min()
     }
 
     fn remember_name(&mut self, index: usize, name: &str) {
@@ -216,14 +242,15 @@ impl<'a> Load<'a> {
         if member.has_name(name) {
             return;
         }
-        member.names.push(name.to_owned());
-        let first = self.by_name.entry(name.to_owned()).or_insert(index);
+        member.more_names.push(name.to_owned());
+        let first = self.by_name.entry(Arc::from(name)).or_insert(index);
         *first = index.min(*first);
     }
 
     /// A file that is already loaded under another name is that object.
-    fn add(&mut self, requester: usize, name: &str, path: &str, opened: Arc<Opened>) -> usize {
-        let same = |member: &Member| member.opened.id() == opened.id();
+    fn add(&mut self, requester: usize, name: &str, path: Arc<str>, opened: Arc<Opened>) -> usize {
+        let id = opened.id();
+        let same = |member: &Member| member.id == id;
         if let Some(known) = self.members.iter().position(same) {
             self.remember_name(known, name);
             return known;
@@ -288,12 +315,14 @@ impl<'a> Load<'a> {
             let Some(object) = member.object() else {
                 continue;
             };
-            let strong = object.needs.iter().filter(|need| !need.weak);
-            let lacking = strong.filter_map(|need| self.lacking(index, need));
-            problems.extend(lacking.take(PROBLEMS_MAX - problems.len().min(PROBLEMS_MAX)));
+            let lists = object.needs.chunk_by(|a, b| a.file == b.file);
+            for (number, needs) in lists.enumerate() {
+                let room = PROBLEMS_MAX - problems.len().min(PROBLEMS_MAX);
+                self.compare(index, number, needs, room, &mut problems);
+            }
             if self.lacks_relr_need(object) {
                 problems.push(Problem::LibraryDamaged {
-                    name: member.names.first().cloned().unwrap_or_default(),
+                    name: member.name.to_string(),
                     path: self.real_path(index),
                     needed_by: self.real_path(member.requester.unwrap_or(index)),
                     why: format!("DT_RELR without {RELR_VERSION} dependency"),
@@ -303,16 +332,39 @@ impl<'a> Load<'a> {
         self.problems.extend(problems);
     }
 
-    /// The problem, if the library of `need` is loaded and does not offer it.
-    fn lacking(&self, index: usize, need: &VersionNeed) -> Option<Problem> {
-        let library = &self.members[*self.by_name.get(&need.file)?];
-        let offers = library.object()?.offers.as_ref()?;
-        (!offers.contains(&need.version)).then(|| Problem::VersionMissing {
+    /// Compares what a member needs of one library, its nth list, with what
+    /// that offers if it is loaded; at most `room` problems.
+    fn compare(
+        &self,
+        index: usize,
+        number: usize,
+        needs: &[VersionNeed],
+        room: usize,
+        problems: &mut Vec<Problem>,
+    ) {
+        let named = needs.first().and_then(|need| self.named(&need.file));
+        let Some(library) = named.map(|at| &self.members[at]) else {
+            return;
+        };
+        let (rules, asking) = (self.search.rules, self.members[index].id);
+        if rules.agree(asking, number, library.id) {
+            return;
+        }
+        let Some(offers) = library.object().and_then(|object| object.offers.as_ref()) else {
+            return;
+        };
+        let before = problems.len();
+        let strong = needs.iter().filter(|need| !need.weak);
+        let lacking = strong.filter(|need| !offers.contains(&need.version));
+        problems.extend(lacking.take(room).map(|need| Problem::VersionMissing {
             library: need.file.clone(),
             path: library.opened.real_path.clone(),
             version: need.version.clone(),
             needed_by: self.real_path(index),
-        })
+        }));
+        if problems.len() == before && room > 0 {
+            rules.remember_pair(self.search.files, asking, number, library.id);
+        }
     }
 
     /// Packed relocations need a glibc that knows them; since 2.36 it insists
@@ -338,8 +390,8 @@ impl<'a> Load<'a> {
             .filter(|index| seen.insert(*index))
             .map(|index| &self.members[index])
             .map(|member| Loaded {
-                name: member.names.first().cloned().unwrap_or_default(),
-                path: member.path.clone(),
+                name: member.name.to_string(),
+                path: member.path.to_string(),
                 real_path: member.opened.real_path.clone(),
                 needed_by: self.real_path(member.requester.unwrap_or(0)),
             })

@@ -1,10 +1,9 @@
 //! Files of the root, each opened and read once.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 
@@ -12,7 +11,11 @@ use super::damage::Damage;
 use super::image::FileBytes;
 use super::names::Names;
 use super::object::{Machine, Object, machine_of};
+use super::shared::{Shared, remembered};
 use crate::sys::root_dir::{DeadEnd, Directory, Kind, Meta, Resolved, RootDir};
+
+/// Device and inode: what makes two names the same file.
+pub(super) type Id = (u64, u64);
 
 /// What a path leads to.
 #[derive(Debug)]
@@ -25,13 +28,15 @@ pub(super) struct Opened {
     pub(super) machine: Option<Machine>,
     /// The file itself, shared by all its names.
     pub(super) object: Arc<Result<Object, Damage>>,
+    /// About what the object takes of memory.
+    pub(super) bytes: usize,
     /// Some program loads it.
     is_loaded: AtomicBool,
 }
 
 impl Opened {
     /// What makes two names the same object to the loader.
-    pub(super) fn id(&self) -> (u64, u64) {
+    pub(super) fn id(&self) -> Id {
         (self.meta.dev, self.meta.ino)
     }
 }
@@ -48,7 +53,11 @@ const NAMES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What remembering one path costs besides its text.
 const PATH_BYTES: usize = 256;
 
-type Parsed = (Option<Machine>, Arc<Result<Object, Damage>>);
+/// What reading a file gave.
+type Read = (Option<Machine>, Arc<Result<Object, Damage>>);
+
+/// The same, and about what it takes of memory.
+type Parsed = (Option<Machine>, Arc<Result<Object, Damage>>, usize);
 
 /// What opening a path gave: the file, or the kernel's answer.
 pub(super) type Opening = Result<Arc<Opened>, Errno>;
@@ -60,26 +69,26 @@ type Listing = Result<Arc<Names>, Errno>;
 #[derive(Debug)]
 pub(super) struct Files<'r> {
     pub(super) root: &'r RootDir,
-    paths: Mutex<HashMap<String, Opening>>,
-    objects: Mutex<HashMap<(u64, u64), Parsed>>,
+    paths: Shared<String, Opening>,
+    objects: Shared<Id, Parsed>,
     bytes: AtomicUsize,
-    directories: Mutex<HashMap<String, Listing>>,
+    directories: Shared<String, Listing>,
     names_bytes: AtomicUsize,
-    lists: Mutex<HashMap<String, Arc<Vec<String>>>>,
-    loaded: Mutex<HashSet<(u64, u64)>>,
+    lists: Shared<String, Arc<Vec<String>>>,
+    loaded: Shared<Id, ()>,
 }
 
 impl<'r> Files<'r> {
     pub(super) fn new(root: &'r RootDir) -> Self {
         Self {
             root,
-            paths: Mutex::default(),
-            objects: Mutex::default(),
+            paths: Shared::default(),
+            objects: Shared::default(),
             bytes: AtomicUsize::new(0),
-            directories: Mutex::default(),
+            directories: Shared::default(),
             names_bytes: AtomicUsize::new(0),
-            lists: Mutex::default(),
-            loaded: Mutex::default(),
+            lists: Shared::default(),
+            loaded: Shared::default(),
         }
     }
 
@@ -88,7 +97,7 @@ impl<'r> Files<'r> {
         if path.len() >= PATH_BYTES_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        if let Some(known) = lock(&self.paths).get(path) {
+        if let Some(known) = self.paths.get(path) {
             return known.clone();
         }
         let opening = match self.look_up(path) {
@@ -117,7 +126,7 @@ impl<'r> Files<'r> {
         match names.find(name) {
             None => Place::Unknown,
             Some(None) => Place::Nowhere(Errno::ENOENT),
-            Some(Some(real)) => match lock(&self.paths).get(&real) {
+            Some(Some(real)) => match self.paths.get(&real).as_deref() {
                 Some(Ok(known)) => Place::Known(Arc::clone(known)),
                 _ => Place::Real(real),
             },
@@ -125,6 +134,9 @@ impl<'r> Files<'r> {
     }
 
     fn directory(&self, path: &str) -> Listing {
+        if let Some(known) = self.directories.get(path) {
+            return known.clone();
+        }
         remembered(&self.directories, path.to_owned(), || {
             let resolved = self.root.resolve(path).map_err(|end| end.errno)?;
             if resolved.meta.kind != Kind::Directory {
@@ -139,11 +151,12 @@ impl<'r> Files<'r> {
 
     fn remember_path(&self, path: &str, opening: &Opening) {
         if self.has_room(path.len() + PATH_BYTES) {
-            lock(&self.paths).insert(path.to_owned(), opening.clone());
+            self.paths.insert(path.to_owned(), opening.clone());
         }
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
+    /// Counts what is to be remembered against what all of it may take.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes, Ordering::Relaxed) < MEMORY_BYTES_MAX
     }
 
@@ -161,20 +174,17 @@ impl<'r> Files<'r> {
         }))
     }
 
-    fn opened(&self, real_path: String, meta: Meta, parse: impl FnOnce() -> Parsed) -> Arc<Opened> {
+    fn opened(&self, real_path: String, meta: Meta, parse: impl FnOnce() -> Read) -> Arc<Opened> {
         let id = (meta.dev, meta.ino);
-        let known = lock(&self.objects).get(&id).cloned();
-        let (machine, object) = known.unwrap_or_else(|| {
+        let known = self.objects.get(&id).map(|known| known.clone());
+        let (machine, object, bytes) = known.unwrap_or_else(|| {
             let (machine, object) = parse();
             let bytes = object.as_ref().as_ref().map_or(0, Object::memory_bytes);
+            let parsed = (machine, object, bytes);
             if self.has_room(bytes) {
-                let mut objects = lock(&self.objects);
-                objects
-                    .entry(id)
-                    .or_insert((machine, Arc::clone(&object)))
-                    .clone()
+                self.objects.entry(id).or_insert(parsed).clone()
             } else {
-                (machine, object)
+                parsed
             }
         });
         Arc::new(Opened {
@@ -182,6 +192,7 @@ impl<'r> Files<'r> {
             meta,
             machine,
             object,
+            bytes,
             is_loaded: AtomicBool::new(false),
         })
     }
@@ -215,13 +226,13 @@ impl<'r> Files<'r> {
     /// Notes that a program loads `opened`.
     pub(super) fn note_loaded(&self, opened: &Opened) {
         if !opened.is_loaded.swap(true, Ordering::Relaxed) {
-            lock(&self.loaded).insert(opened.id());
+            self.loaded.insert(opened.id(), ());
         }
     }
 
     /// Everything that programs were seen to load.
-    pub(super) fn loaded(&self) -> HashSet<(u64, u64)> {
-        lock(&self.loaded).clone()
+    pub(super) fn loaded(&self) -> HashSet<Id> {
+        self.loaded.iter().map(|loaded| *loaded.key()).collect()
     }
 
     /// The names in a directory that exists, sorted; none otherwise.
@@ -253,30 +264,11 @@ enum Place {
     Unknown,
 }
 
-fn parse(bytes: &FileBytes) -> Parsed {
+fn parse(bytes: &FileBytes) -> Read {
     let object = Object::parse(bytes);
     let machine = match &object {
         Ok(object) => Some(object.machine),
         Err(_) => machine_of(bytes),
     };
     (machine, Arc::new(object))
-}
-
-/// Looks up `key`, or makes and keeps its value. Two threads may both make it;
-/// the first one's is kept.
-pub(super) fn remembered<K: Eq + Hash, V: Clone>(
-    memory: &Mutex<HashMap<K, V>>,
-    key: K,
-    make: impl FnOnce() -> V,
-) -> V {
-    if let Some(known) = lock(memory).get(&key) {
-        return known.clone();
-    }
-    let made = make();
-    lock(memory).entry(key).or_insert(made).clone()
-}
-
-/// A thread that died while it held the lock left a whole map behind.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

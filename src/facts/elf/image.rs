@@ -4,7 +4,6 @@
 //! error here, not a `SIGBUS`. What is read is bounded whatever the headers
 //! say.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -100,7 +99,8 @@ impl Bytes for [u8] {
 /// A window onto [`Bytes`] that remembers the pages it has read.
 pub(super) struct Image<'a, B: Bytes + ?Sized> {
     source: &'a B,
-    pages: HashMap<u64, Vec<u8>>,
+    /// By number; a sound file needs three or four.
+    pages: Vec<(u64, Vec<u8>)>,
     string_bytes: usize,
     pages_max: usize,
 }
@@ -118,7 +118,7 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
     fn with_budget(source: &'a B, pages_max: usize) -> Self {
         Self {
             source,
-            pages: HashMap::new(),
+            pages: Vec::new(),
             string_bytes: 0,
             pages_max,
         }
@@ -151,6 +151,21 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
             bytes.extend_from_slice(&part[..part.len().min(missing)]);
         }
         Ok(bytes)
+    }
+
+    /// The same for a record of a fixed size.
+    pub(super) fn record<const N: usize>(&mut self, offset: u64) -> Result<[u8; N], Damage> {
+        let expected = offset.saturating_add(N as u64);
+        if expected <= self.size() {
+            let (page, start) = self.page(offset)?;
+            if let Some(record) = page.get(start..).and_then(|rest| rest.first_chunk()) {
+                return Ok(*record);
+            }
+        }
+        // Over the end of a page, or of the file.
+        let bytes = self.bytes(offset, N)?;
+        let short = || Damage::malformed("the file shrank while it was read");
+        bytes.first_chunk().copied().ok_or_else(short)
     }
 
     /// The NUL-terminated string at `offset`, which must end before `end`.
@@ -192,7 +207,8 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
     fn page(&mut self, offset: u64) -> Result<(&[u8], usize), Damage> {
         let number = offset / PAGE_BYTES as u64;
         let start = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
-        if !self.pages.contains_key(&number) {
+        let known = self.pages.iter().position(|(known, _)| *known == number);
+        if known.is_none() {
             if self.pages.len() >= self.pages_max {
                 return Err(Damage::malformed("its tables are spread too far"));
             }
@@ -202,9 +218,10 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
                 .read_at(&mut page, number * PAGE_BYTES as u64)
                 .map_err(Damage::from)?;
             page.truncate(count);
-            self.pages.insert(number, page);
+            self.pages.push((number, page));
         }
-        let page = self.pages.get(&number).map_or(&[][..], Vec::as_slice);
+        let at = known.unwrap_or(self.pages.len().saturating_sub(1));
+        let page = self.pages.get(at).map_or(&[][..], |(_, page)| page);
         Ok((page, start))
     }
 }

@@ -1,13 +1,13 @@
 //! The door: one root, asked about many programs.
 
 use std::cell::Cell;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use super::closure::Load;
 use super::constants::{Constants, Libc, usual_interpreter};
 use super::cpu::CpuLevel;
-use super::files::{Files, Opened, remembered};
+use super::files::{Files, Opened};
+use super::known::Rules;
 use super::ldcache::LdCache;
 use super::musl;
 use super::object::{Machine, Object};
@@ -15,6 +15,7 @@ use super::preload;
 use super::problem::{Closure, Loaded, Problem};
 use super::program::Start;
 use super::search::Search;
+use super::shared::{Shared, remembered};
 use crate::sys::root_dir::RootDir;
 
 /// Most bytes of a loader that are looked through; real ones have 1 MiB.
@@ -29,8 +30,8 @@ const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub struct Loader<'r> {
     pub(super) files: Files<'r>,
     cpu: CpuLevel,
-    constants: Mutex<HashMap<(String, Machine), Arc<Constants>>>,
-    caches: Mutex<HashMap<String, Arc<CacheState>>>,
+    rules: Shared<(String, Machine), Arc<Rules>>,
+    caches: Shared<String, Arc<CacheState>>,
     preloads: OnceLock<Vec<String>>,
 }
 
@@ -52,8 +53,8 @@ impl<'r> Loader<'r> {
         Self {
             files: Files::new(root),
             cpu,
-            constants: Mutex::default(),
-            caches: Mutex::default(),
+            rules: Shared::default(),
+            caches: Shared::default(),
             preloads: OnceLock::new(),
         }
     }
@@ -114,9 +115,10 @@ impl<'r> Loader<'r> {
     ) -> (Vec<Loaded>, Vec<Problem>) {
         let machine = object.machine;
         let interpreter = interpreter.or_else(|| usual_interpreter(machine));
-        let constants = self.constants(interpreter.unwrap_or(""), machine);
+        let rules = self.rules(interpreter.unwrap_or(""), machine);
+        let constants = &rules.constants;
         let state = self.cache(&constants.cache);
-        let search = self.search(&constants, &state, machine);
+        let search = self.search(&rules, &state, machine);
         let mut load = Load::new(&search, Arc::clone(program));
         if let Some((path, opened)) = interpreter.and_then(|i| Some((i, self.files.open(i).ok()?)))
         {
@@ -140,21 +142,22 @@ impl<'r> Loader<'r> {
         machine: Machine,
         question: impl FnOnce(&Search<'_>) -> T,
     ) -> T {
-        let constants = self.constants(interpreter, machine);
-        let state = self.cache(&constants.cache);
-        question(&self.search(&constants, &state, machine))
+        let rules = self.rules(interpreter, machine);
+        let state = self.cache(&rules.constants.cache);
+        question(&self.search(&rules, &state, machine))
     }
 
     /// A search by these rules and with this cache.
     fn search<'s>(
         &'s self,
-        constants: &'s Constants,
+        rules: &'s Rules,
         state: &'s CacheState,
         machine: Machine,
     ) -> Search<'s> {
         Search {
             files: &self.files,
-            constants,
+            rules,
+            constants: &rules.constants,
             cache: state.cache.as_ref(),
             cpu: self.cpu,
             machine,
@@ -162,8 +165,8 @@ impl<'r> Loader<'r> {
         }
     }
 
-    fn constants(&self, interpreter: &str, machine: Machine) -> Arc<Constants> {
-        remembered(&self.constants, (interpreter.to_owned(), machine), || {
+    fn rules(&self, interpreter: &str, machine: Machine) -> Arc<Rules> {
+        remembered(&self.rules, (interpreter.to_owned(), machine), || {
             let root = self.files.root;
             let has_directory = |path: &str| self.files.is_directory(path);
             let constants = match root.read(interpreter, INTERPRETER_BYTES_MAX) {
@@ -176,7 +179,7 @@ impl<'r> Loader<'r> {
             {
                 constants.system_dirs = directories;
             }
-            Arc::new(constants)
+            Arc::new(Rules::new(constants))
         })
     }
 

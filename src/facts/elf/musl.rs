@@ -80,7 +80,6 @@ impl Search<'_> {
     fn attempt_musl(&self, path: &str) -> Result<Outcome, Errno> {
         self.count_attempt()?;
         let opened = self.files.open(path)?;
-        let path = path.to_owned();
         let damage = match opened.object.as_ref() {
             Err(damage) => Some(damage.clone()),
             Ok(object) if object.machine != self.machine => Some(Damage::not_loadable(format!(
@@ -91,8 +90,14 @@ impl Search<'_> {
             Ok(_) => None,
         };
         Ok(match damage {
-            None => Outcome::Found { path, opened },
-            Some(damage) => Outcome::Broken { path, damage },
+            None => Outcome::Found {
+                path: path.into(),
+                opened,
+            },
+            Some(damage) => Outcome::Broken {
+                path: path.to_owned(),
+                damage,
+            },
         })
     }
 }
@@ -111,7 +116,7 @@ fn rpath(member: &Member) -> Vec<String> {
     split(&expanded)
         .into_iter()
         .take(DIRECTORIES_MAX)
-        .map(|directory| directory.replace('\0', &member.origin))
+        .map(|directory| directory.replace('\0', member.origin()))
         .collect()
 }
 

@@ -12,7 +12,8 @@ use nix::errno::Errno;
 use super::constants::{Constants, Libc};
 use super::cpu::CpuLevel;
 use super::damage::Damage;
-use super::files::{Files, Opened};
+use super::files::{Files, Id, Opened};
+use super::known::Rules;
 use super::ldcache::LdCache;
 use super::object::{Machine, Object};
 use super::tokens::{Tokens, directory_of};
@@ -26,26 +27,38 @@ const ATTEMPTS_MAX: usize = 400_000;
 pub(super) struct Member {
     /// The path it was opened by; empty for the program itself, which no
     /// library can name.
-    pub(super) path: String,
-    /// Every name it was asked for by.
-    pub(super) names: Vec<String>,
+    pub(super) path: Arc<str>,
+    /// The name it was first asked for by.
+    pub(super) name: Arc<str>,
+    /// Every further one.
+    pub(super) more_names: Vec<String>,
     /// The file; always one with a sound object in it.
     pub(super) opened: Arc<Opened>,
+    /// What makes it the same file as another.
+    pub(super) id: Id,
     /// The first member that asked for it.
     pub(super) requester: Option<usize>,
-    /// What `$ORIGIN` stands for in it.
-    pub(super) origin: String,
+    /// It, who asked for it, or somebody above them has an RPATH.
+    pub(super) is_below_rpath: bool,
+    /// It stands in the symbol search.
+    pub(super) is_listed: bool,
 }
 
 impl Member {
-    pub(super) fn new(path: &str, name: &str, opened: Arc<Opened>, requester: usize) -> Self {
+    pub(super) fn new(path: Arc<str>, name: &str, opened: Arc<Opened>, requester: usize) -> Self {
         Self {
-            path: path.to_owned(),
-            names: vec![name.to_owned()],
+            name: if *path == *name {
+                Arc::clone(&path)
+            } else {
+                Arc::from(name)
+            },
+            path,
+            more_names: Vec::new(),
+            id: opened.id(),
             opened,
             requester: Some(requester),
-            // By the path that was opened: links are not resolved here.
-            origin: directory_of(path).to_owned(),
+            is_below_rpath: false,
+            is_listed: false,
         }
     }
 
@@ -53,7 +66,9 @@ impl Member {
     pub(super) fn alone(path: &str, opened: Arc<Opened>) -> Self {
         Self {
             requester: None,
-            ..Self::new(path, path, opened, 0)
+            // As nobody knows, it is looked at.
+            is_below_rpath: true,
+            ..Self::new(Arc::from(path), path, opened, 0)
         }
     }
 
@@ -63,14 +78,26 @@ impl Member {
 
     /// True for the names this member answers to without its soname.
     pub(super) fn has_name(&self, name: &str) -> bool {
-        self.path == name || self.names.iter().any(|known| known == name)
+        *self.path == *name
+            || *self.name == *name
+            || self.more_names.iter().any(|known| known == name)
+    }
+
+    /// What `$ORIGIN` stands for in it: of the program its real directory, of
+    /// a library that of the path it was opened by, links not resolved.
+    pub(super) fn origin(&self) -> &str {
+        let path = match &*self.path {
+            "" => &self.opened.real_path,
+            path => path,
+        };
+        directory_of(path)
     }
 }
 
 /// The end of a search.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Found { path: String, opened: Arc<Opened> },
+    Found { path: Arc<str>, opened: Arc<Opened> },
     Broken { path: String, damage: Damage },
     Missing,
 }
@@ -81,10 +108,23 @@ pub(super) struct Trail {
     pub(super) directories: Vec<String>,
     pub(super) wrong_machine: Option<(String, Machine)>,
     pub(super) loop_at: Option<String>,
+    /// Nobody will ask for the directories.
+    is_brief: bool,
 }
 
 impl Trail {
+    /// Without the directories, which only a failed search has to tell.
+    pub(super) fn brief() -> Self {
+        Self {
+            is_brief: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&mut self, directory: &str) {
+        if self.is_brief {
+            return;
+        }
         /// More would not help anybody who reads it.
         const DIRECTORIES_MAX: usize = 32;
         let is_new = !self.directories.iter().any(|known| known == directory);
@@ -104,6 +144,7 @@ pub(super) enum Attempt {
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     pub(super) files: &'a Files<'a>,
+    pub(super) rules: &'a Rules,
     pub(super) constants: &'a Constants,
     pub(super) cache: Option<&'a LdCache>,
     pub(super) cpu: CpuLevel,
@@ -124,6 +165,32 @@ impl Search<'_> {
         if name.contains('/') {
             return self.open_named(name, trail);
         }
+        let asking = members[requester].object();
+        let has_own_paths = members[requester].is_below_rpath
+            || asking.is_none_or(|object| object.runpath.is_some() || object.is_nodeflib);
+        if has_own_paths {
+            return self.find_by_paths(members, requester, name, trail);
+        }
+        if self.count_attempt().is_ok()
+            && let Some((path, opened)) = self.rules.place_of(name)
+        {
+            return Outcome::Found { path, opened };
+        }
+        let outcome = self.find_by_paths(members, requester, name, trail);
+        if let Outcome::Found { path, opened } = &outcome {
+            self.rules.remember_place(self.files, name, path, opened);
+        }
+        outcome
+    }
+
+    /// The whole search for a name without a slash.
+    fn find_by_paths(
+        &self,
+        members: &[Member],
+        requester: usize,
+        name: &str,
+        trail: &mut Trail,
+    ) -> Outcome {
         let asking = members[requester].object();
         for directories in self.rpaths(members, requester) {
             if let Some(end) = self.in_directories(&directories, name, trail) {
@@ -206,7 +273,7 @@ impl Search<'_> {
 
     fn tokens<'m>(&'m self, member: &'m Member) -> Tokens<'m> {
         Tokens {
-            origin: &member.origin,
+            origin: member.origin(),
             lib: &self.constants.lib,
             platform: self.constants.platform.as_deref(),
         }
@@ -284,14 +351,19 @@ impl Search<'_> {
                 .get_or_insert_with(|| (path.to_owned(), found));
             return Attempt::Next(Errno::ENOENT);
         }
-        let path = path.to_owned();
         let damage = match opened.object.as_ref() {
             Ok(object) => object.refused_as_library(),
             Err(damage) => Some(damage.clone()),
         };
         Attempt::End(match damage {
-            None => Outcome::Found { path, opened },
-            Some(damage) => Outcome::Broken { path, damage },
+            None => Outcome::Found {
+                path: Arc::from(path),
+                opened,
+            },
+            Some(damage) => Outcome::Broken {
+                path: path.to_owned(),
+                damage,
+            },
         })
     }
 

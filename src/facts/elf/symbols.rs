@@ -5,20 +5,21 @@
 //! order; a weak symbol may stay undefined. Only programs are asked about: a
 //! plugin gets the rest of its symbols from whatever loads it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::constants::Libc;
 use super::damage::Damage;
-use super::files::{Opened, remembered};
+use super::files::Opened;
 use super::image::FileBytes;
 use super::loader::Loader;
 use super::problem::{Closure, Problem};
+use super::shared::{Shared, remembered};
 use table::Table;
 
 mod relocations;
@@ -96,10 +97,10 @@ type Known = Arc<Result<Table, Damage>>;
 #[derive(Debug)]
 pub struct Symbols<'a, 'r> {
     loader: &'a Loader<'r>,
-    tables: Mutex<HashMap<(u64, u64), Known>>,
+    tables: Shared<(u64, u64), Known>,
     bytes: AtomicUsize,
     /// What was found of a program, by its real path.
-    programs: Mutex<HashMap<String, Answer>>,
+    programs: Shared<String, Answer>,
 }
 
 /// What is undefined, or what could not be examined and why.
@@ -110,9 +111,9 @@ impl<'a, 'r> Symbols<'a, 'r> {
     pub fn new(loader: &'a Loader<'r>) -> Self {
         Self {
             loader,
-            tables: Mutex::default(),
+            tables: Shared::default(),
             bytes: AtomicUsize::new(0),
-            programs: Mutex::default(),
+            programs: Shared::default(),
         }
     }
 
@@ -234,11 +235,8 @@ impl<'a, 'r> Symbols<'a, 'r> {
             Arc::new(bytes.and_then(|bytes| Table::read(&bytes)))
         };
         if self.bytes.load(Ordering::Relaxed) > MEMORY_BYTES_MAX {
-            let known = self.tables.lock();
-            let known = known
-                .ok()
-                .and_then(|known| known.get(&opened.id()).cloned());
-            return known.unwrap_or_else(read);
+            let known = self.tables.get(&opened.id());
+            return known.map_or_else(read, |known| known.clone());
         }
         remembered(&self.tables, opened.id(), || {
             let table = read();

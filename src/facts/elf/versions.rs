@@ -56,7 +56,7 @@ pub(super) fn each_need<B: Bytes + ?Sized>(
     let mut records = 0;
     let mut at = table.offset;
     loop {
-        let record = image.bytes(at, 16)?;
+        let record = image.record::<16>(at)?;
         if fields.half(&record, 0) != 1 {
             return Err(Damage::malformed("unsupported version of a Verneed record"));
         }
@@ -64,7 +64,7 @@ pub(super) fn each_need<B: Bytes + ?Sized>(
         let mut aux_at = at.saturating_add(fields.word(&record, 8).into());
         loop {
             count(&mut records)?;
-            let aux = image.bytes(aux_at, 16)?;
+            let aux = image.record::<16>(aux_at)?;
             image.charge(file.len())?;
             let need = VersionNeed {
                 file: file.clone(),
@@ -109,12 +109,12 @@ pub(super) fn each_offer<B: Bytes + ?Sized>(
     let mut at = table.offset;
     loop {
         count(&mut records)?;
-        let record = image.bytes(at, 20)?;
+        let record = image.record::<20>(at)?;
         if fields.half(&record, 0) != 1 {
             return Err(Damage::malformed("unsupported version of a Verdef record"));
         }
         // Only the first name is the version; further ones are its parents.
-        let aux = image.bytes(at.saturating_add(fields.word(&record, 12).into()), 8)?;
+        let aux = image.record::<8>(at.saturating_add(fields.word(&record, 12).into()))?;
         let version = string(image, table, fields.word(&aux, 0))?;
         let is_base = fields.half(&record, 2) & VER_FLG_BASE != 0;
         found(version, fields.half(&record, 4), is_base);

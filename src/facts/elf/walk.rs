@@ -16,8 +16,67 @@ use crate::sys::root_dir::{Directory, Entry, Kind};
 /// filesystems, and what a repair put aside.
 const LEFT_OUT: [&str; 5] = ["proc", "sys", "dev", "run", ".lifeboot"];
 
-/// Separate debug files: nothing in them is loaded.
-const DEBUG_FILES: &str = "/usr/lib/debug";
+/// What is documentation, translation or data by the Filesystem Hierarchy
+/// Standard (4.11), and separate debug files: nothing in them is loaded.
+const DATA: [&str; 8] = [
+    "/usr/lib/debug",
+    "/usr/share/doc",
+    "/usr/share/i18n",
+    "/usr/share/icons",
+    "/usr/share/info",
+    "/usr/share/locale",
+    "/usr/share/man",
+    "/usr/share/zoneinfo",
+];
+
+/// How the names of files end that hold anything but a program: what is called
+/// so is not asked about its mode.
+const DATA_ENDINGS: [&str; 44] = [
+    "a",
+    "bz2",
+    "c",
+    "cache",
+    "conf",
+    "conffiles",
+    "css",
+    "deb",
+    "el",
+    "gif",
+    "gz",
+    "h",
+    "hpp",
+    "html",
+    "jpg",
+    "js",
+    "json",
+    "list",
+    "md",
+    "md5sums",
+    "mo",
+    "pl",
+    "pm",
+    "png",
+    "po",
+    "pod",
+    "ps",
+    "py",
+    "pyc",
+    "pyi",
+    "rb",
+    "rs",
+    "service",
+    "sh",
+    "svg",
+    "tcl",
+    "tex",
+    "tmpl",
+    "ttf",
+    "txt",
+    "xml",
+    "xz",
+    "yaml",
+    "zst",
+];
 
 /// Where other systems and their layers are kept, with libraries of their own.
 const OTHERS: [&str; 15] = [
@@ -125,7 +184,7 @@ impl<'w> Walk<'w, '_> {
         if before.saturating_add(entries.len()) > ENTRIES_MAX {
             return;
         }
-        let top = path == Path::new("/");
+        let top = path.as_os_str() == "/";
         if !top && self.is_another_root(path, &entries) {
             self.nested.fetch_add(1, Ordering::Relaxed);
             return;
@@ -136,7 +195,7 @@ impl<'w> Walk<'w, '_> {
                 Kind::Directory => {
                     let below: PathBuf = path.join(&entry.name);
                     let left_out = top && LEFT_OUT.iter().any(|name| entry.name == *name);
-                    if !left_out && below != Path::new(DEBUG_FILES) {
+                    if !left_out && !DATA.iter().any(|data| below.as_os_str() == *data) {
                         scope.spawn(move |scope| self.directory(scope, &below));
                     }
                 }
@@ -153,18 +212,26 @@ impl<'w> Walk<'w, '_> {
     /// What `entry` is to the loader: it can be executed, or is called like a
     /// library, and is sound.
     fn file(&self, directory: &Directory, path: &Path, entry: &Entry) -> Option<Found> {
-        let meta = directory.metadata(&entry.name).ok()?;
         let name = entry.name.to_string_lossy();
-        let may_be = meta.is_executable() || is_called_like_a_library(&name);
-        if !may_be || meta.kind != Kind::File || is_being_replaced(&name) {
+        if is_being_replaced(&name) {
             return None;
         }
-        let in_path = SEARCH_PATH.iter().any(|dir| path == Path::new(dir));
+        let in_path = SEARCH_PATH.iter().any(|dir| path.as_os_str() == *dir);
+        let is_library = is_called_like_a_library(&name);
+        if !is_library {
+            if !in_path && is_called_like_data(&name) {
+                return None;
+            }
+            let meta = directory.metadata(&entry.name).ok()?;
+            if !meta.is_executable() || meta.kind != Kind::File {
+                return None;
+            }
+        }
         let path = path.join(&entry.name).into_os_string().into_string().ok()?;
         let name_only = Path::new(&entry.name);
         let Some(opened) = self.files.open_in(directory, name_only, &path) else {
             // No sound ELF file: a script, if it is a program at all.
-            if in_path && meta.is_executable() {
+            if in_path && !is_library {
                 let mut all = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
                 all.push(path);
             }
@@ -178,16 +245,16 @@ impl<'w> Walk<'w, '_> {
             machine: object.machine,
             interpreter: object.interpreter.clone(),
             // Some libraries can be started and are not meant to be.
-            is_program: meta.is_executable()
+            is_program: opened.meta.is_executable()
                 && object.interpreter.is_some()
-                && !(name.starts_with("lib") && is_called_like_a_library(&name)),
+                && !(is_library && name.starts_with("lib")),
         })
     }
 
     /// A directory with a system of its own in it: its programs use its
     /// libraries, not ours.
     fn is_another_root(&self, path: &Path, entries: &[Entry]) -> bool {
-        let is_listed = OTHERS.iter().any(|other| path == Path::new(other));
+        let is_listed = OTHERS.iter().any(|other| path.as_os_str() == *other);
         if is_listed {
             return !entries.is_empty();
         }
@@ -210,6 +277,12 @@ impl<'w> Walk<'w, '_> {
     }
 }
 
+/// `README.md`, `copyright.gz`.
+fn is_called_like_data(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| DATA_ENDINGS.binary_search(&ending).is_ok())
+}
+
 /// `libc.so.6`, `_ssl.cpython-311-x86_64-linux-gnu.so`.
 fn is_called_like_a_library(name: &str) -> bool {
     name.ends_with(".so") || name.contains(".so.")
@@ -224,4 +297,27 @@ fn is_being_replaced(name: &str) -> bool {
     rpm || [".dpkg-new", ".dpkg-tmp", ".debug"]
         .iter()
         .any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endings_can_be_searched_and_name_no_program() {
+        assert!(DATA_ENDINGS.is_sorted());
+        for name in ["copyright.gz", "README.md", "_perl.pm", "notes.txt"] {
+            assert!(is_called_like_data(name), "{name}");
+        }
+        for name in [
+            "sshd",
+            "python3.11",
+            "mount.nfs",
+            "vm.bin",
+            ".hidden",
+            "x.so",
+        ] {
+            assert!(!is_called_like_data(name), "{name}");
+        }
+    }
 }

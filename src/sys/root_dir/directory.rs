@@ -3,19 +3,25 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use nix::dir::{Dir, Type};
 use nix::fcntl::{self, AtFlags, OFlag};
 use nix::sys::stat::{self, Mode};
+use rustix::fs::{FileType, RawDir, SeekFrom};
 
 use super::{Entry, Kind, Meta, RootDir, kind_of};
 
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
-pub struct Directory(Dir);
+pub struct Directory(OwnedFd);
+
+/// Names that one `getdents64(2)` gives at most, in bytes: all of nearly every
+/// directory.
+const NAMES_BYTES: usize = 32 * 1024;
 
 impl RootDir {
     /// Opens the directory at `path`; a link there is not followed.
@@ -28,7 +34,7 @@ impl RootDir {
 
     pub(super) fn directory_at(&self, path: &Path, follow: bool) -> io::Result<Directory> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        Ok(Directory(Dir::from_fd(self.open_at(path, flags, follow)?)?))
+        Ok(Directory(self.open_at(path, flags, follow)?))
     }
 }
 
@@ -40,7 +46,11 @@ impl Directory {
     pub fn entries(&mut self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let mut untold = Vec::new();
-        for entry in self.0.iter() {
+        // Plain getdents: libc's opendir asks the kernel three things more.
+        rustix::fs::seek(&self.0, SeekFrom::Start(0))?;
+        let mut names = [MaybeUninit::uninit(); NAMES_BYTES];
+        let mut told = RawDir::new(&self.0, &mut names);
+        while let Some(entry) = told.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
@@ -48,14 +58,14 @@ impl Directory {
             }
             let name = OsString::from_vec(name.to_vec());
             let kind = match entry.file_type() {
-                Some(Type::File) => Kind::File,
-                Some(Type::Directory) => Kind::Directory,
-                Some(Type::Symlink) => Kind::Symlink,
-                Some(_) => Kind::Special,
-                None => {
+                FileType::RegularFile => Kind::File,
+                FileType::Directory => Kind::Directory,
+                FileType::Symlink => Kind::Symlink,
+                FileType::Unknown => {
                     untold.push(name);
                     continue;
                 }
+                _ => Kind::Special,
             };
             entries.push(Entry { name, kind });
         }

@@ -60,7 +60,7 @@ fn shadow(around: &Around<'_, '_>, name: &str) -> Option<Shadow> {
     let files = around.search.files;
     let found = around.search.find(&around.asking, 0, name, &mut trail);
     let (winner, damaged) = match found {
-        Outcome::Found { path, opened } => (copy(around, path, &opened), false),
+        Outcome::Found { path, opened } => (copy(around, path.to_string(), &opened), false),
         Outcome::Broken { path, .. } => {
             let opened = files.open(&path).ok()?;
             (copy(around, path, &opened), true)
