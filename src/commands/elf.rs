@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::patient::Patient;
@@ -12,15 +13,19 @@ use crate::facts::Facts;
 use crate::facts::elf::{Closure, Loader, SEARCH_PATH, Symbols, scan};
 use crate::outcome::Outcome;
 use crate::report::elf_text;
+use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
-use crate::sysroot::Search;
+use crate::sysroot::{Search, directory};
 
 pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
+    let whole_boot = args.symbols && args.path.is_empty();
+    if let Some(dir) = args.target.root.as_ref().filter(|_| !whole_boot) {
+        // Only the tree is asked about: the disks are left alone.
+        return on(&directory::open(dir, &Survey::default())?.root, args);
+    }
     let patient = Patient::look(&args.target)?;
     let answer = match patient.sysroot() {
-        Some(sysroot) if args.symbols && args.path.is_empty() => {
-            boot(&sysroot.root, &patient.facts(), args)
-        }
+        Some(sysroot) if whole_boot => boot(&sysroot.root, &patient.facts(), args),
         Some(sysroot) => on(&sysroot.root, args),
         None => Err(no_root(patient.search())),
     };
@@ -53,7 +58,7 @@ fn on(root: &RootDir, args: &ElfArgs) -> Result<Outcome> {
         .collect::<Result<_>>()?;
     let symbols = args.symbols.then(|| Symbols::new(&loader));
     let closures: Vec<Closure> = paths
-        .iter()
+        .par_iter()
         .map(|path| ask(&loader, symbols.as_ref(), path))
         .collect();
     if args.json {
