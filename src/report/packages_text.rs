@@ -1,9 +1,8 @@
 //! The package database and the standing of an upgrade, on one screen.
 
 use super::Page;
-use crate::date::date;
-use crate::facts::packages::dpkg::{Backup, Dpkg};
-use crate::facts::packages::standing::{Basis, Direction, Standing, Way};
+use crate::facts::packages::dpkg::Dpkg;
+use crate::facts::packages::standing::{Basis, Direction, Standing};
 use crate::facts::packages::{Packages, count_states};
 
 /// Names that are shown of each kind.
@@ -129,34 +128,9 @@ fn ways(page: &mut Page, standing: &Standing) {
             true => String::new(),
             false => format!(" ({})", marks.join(", ")),
         };
-        page.item("", 2, &format!("{word}{marks}: {}", takes(way)));
+        page.item("", 2, &format!("{word}{marks}: {}", way));
     }
     page.item("", 2, &format!("Why: {}", advice.reasons.join("; ")));
-}
-
-/// What a way takes, in a sentence.
-pub fn takes(way: &Way) -> String {
-    let mut said = format!(
-        "{} to unpack, {} to configure, {} to remove",
-        way.unpack, way.configure, way.remove
-    );
-    if way.unpack > 0 {
-        said += &format!("; {} of {} in the cache", way.cached, way.unpack);
-    }
-    if !way.damaged.is_empty() {
-        said += &format!(", {} damaged there", way.damaged.len());
-    }
-    if !way.missing.is_empty() {
-        said += &format!(", {} missing", way.missing.len());
-    }
-    if way.download > 0 {
-        let (offered, mib) = (way.offered, way.download.div_ceil(1 << 20));
-        said += &format!(" (the index offers {offered}, {mib} MiB)");
-    }
-    if way.unknown > 0 {
-        said += &format!("; of {} the version is not known", way.unknown);
-    }
-    said
 }
 
 fn database(page: &mut Page, dpkg: &Dpkg) {
@@ -178,7 +152,7 @@ fn database(page: &mut Page, dpkg: &Dpkg) {
             );
         }
         match dpkg.database.best_backup() {
-            Some(best) => page.item("  ", 4, &format!("best copy: {}", copy(best))),
+            Some(best) => page.item("  ", 4, &format!("best copy: {}", best)),
             None => page.item("  ", 4, "no copy of it is whole"),
         }
     }
@@ -192,20 +166,6 @@ fn database(page: &mut Page, dpkg: &Dpkg) {
         said += &format!("; triggers waiting: {}", dpkg.database.waiting_triggers);
     }
     page.item("  ", 4, &said);
-}
-
-/// A copy of the database, and how far it can be trusted.
-pub fn copy(backup: &Backup) -> String {
-    let day = date(u64::try_from(backup.modified).unwrap_or(0));
-    let behind = match backup.behind_log {
-        Some(0) => "dpkg.log says nothing newer".to_owned(),
-        Some(count) => format!("dpkg.log says something else of {count} packages"),
-        None => "no dpkg.log to compare it with".to_owned(),
-    };
-    format!(
-        "{} of {day}, {} packages; {behind}",
-        backup.path, backup.packages
-    )
 }
 
 /// Cache, sources, and what is held.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use std::fs;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::process::Command;
 use std::sync::LazyLock;
 

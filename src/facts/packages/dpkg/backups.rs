@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::LastSaid;
 use super::status;
+use crate::date::date;
 use crate::facts::packages::{LIMIT, unpack};
 use crate::sys::root_dir::RootDir;
 
@@ -76,6 +78,30 @@ impl Backup {
             unknown_lists: lists.iter().filter(|list| !stems.contains(*list)).count(),
             faults,
         }
+    }
+}
+
+impl fmt::Display for Backup {
+    /// What it is and how far it can be trusted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = date(u64::try_from(self.modified).unwrap_or(0));
+        write!(f, "{} of {day}, {} packages", self.path, self.packages)?;
+        if let Some(fault) = self.faults.first() {
+            return write!(f, "; {fault}");
+        }
+        match self.behind_log {
+            Some(0) => write!(f, "; dpkg.log says nothing newer")?,
+            Some(count) => write!(f, "; dpkg.log says something else of {count} packages")?,
+            None => write!(f, "; no dpkg.log to compare it with")?,
+        }
+        if self.without_list + self.unknown_lists > 0 {
+            let (without, unknown) = (self.without_list, self.unknown_lists);
+            write!(
+                f,
+                "; {without} without a file list, {unknown} lists it does not know"
+            )?;
+        }
+        Ok(())
     }
 }
 

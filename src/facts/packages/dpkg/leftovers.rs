@@ -2,7 +2,7 @@
 //! src/main/archives.c): it writes `NAME.dpkg-new`, keeps the old file as
 //! `NAME.dpkg-tmp`, and renames the new one over `NAME`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,6 @@ fn inside(root: &RootDir, path: &Path, owners: &Ownership, found: &mut Leftovers
     }
 }
 
-fn owner(owners: &Ownership, file: &PathBuf) -> Option<String> {
+fn owner(owners: &Ownership, file: &Path) -> Option<String> {
     owners.owner_merged(file).map(str::to_owned)
 }

@@ -127,6 +127,12 @@ pub(super) fn judge(root: &RootDir, dpkg: &Dpkg, runs: &[Run], offers: &Offers) 
     }
     let listed = others::Listed::new(&dpkg.apt, offers, to);
     let (basis, steps) = plan::steps(dpkg, &plan, &listed, crosses);
+    let begun = |step: &Step| !matches!(step.progress, Progress::Done | Progress::Removed);
+    if basis == Basis::Lists && !steps.iter().any(begun) {
+        // What is left of the older release is what the newer one has not.
+        standing.from.clone_from(&standing.to);
+        return standing;
+    }
     standing.basis = basis;
     standing.counts = Counts::of(&steps);
     standing.others = others::count(dpkg, &listed);

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::releases::{self, Family, Known};
+use super::signs::FEW;
 use crate::facts::packages::apt::{Apt, Offer, Offers};
 use crate::facts::packages::dpkg::{Dpkg, Package};
 use crate::facts::packages::version;
@@ -181,7 +182,7 @@ pub(super) fn is_mixed(
     let base = named("base-files", &|version| {
         releases::by_version(to.family, version.split(['.', '+']).next()?)
     });
-    (older > 0 && newer > 0 && is_really_newer(dpkg, listed, to))
+    (older > FEW && newer > 0 && is_really_newer(dpkg, listed, to))
         || (libc == Some(from) && base == Some(to))
 }
 

@@ -156,12 +156,17 @@ pub(super) fn steps(
                 && (step.architecture == package.architecture || package.architecture == "all")
         };
         if !steps.iter().any(known) {
+            let progress = progress(Some(package), Some(&package.version));
+            let new = match progress {
+                Progress::Half => half(dpkg, package),
+                _ => &package.version,
+            };
             steps.push(Step {
                 name: package.name.clone(),
                 architecture: package.architecture.clone(),
                 old: package.configured.clone(),
-                new: Some(package.version.clone()),
-                progress: progress(Some(package), Some(&package.version)),
+                new: Some(new.to_owned()),
+                progress,
             });
         }
     }
@@ -171,6 +176,17 @@ pub(super) fn steps(
             .then_with(|| a.name.cmp(&b.name))
     });
     (basis, steps)
+}
+
+/// While a package is unpacked dpkg names its old version. Without a plan, the
+/// newest that was downloaded is what it was unpacking.
+fn half<'a>(dpkg: &'a Dpkg, package: &'a Package) -> &'a str {
+    let archives = dpkg.apt.cache.archives.iter();
+    let same = archives.filter(|archive| archive.package == package.name);
+    same.map(|archive| archive.version.as_str())
+        .chain([package.version.as_str()])
+        .max_by(|a, b| version::compare(a, b))
+        .unwrap_or(&package.version)
 }
 
 fn by_plan(dpkg: &Dpkg, plan: &Plan) -> Vec<Step> {

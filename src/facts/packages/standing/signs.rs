@@ -1,7 +1,7 @@
 //! What tells of a release: os-release, base-files, the C library, apt's
 //! sources, and the versions that the last run of apt was to bring.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ use crate::sys::root_dir::RootDir;
 
 /// The most bytes of os-release.
 const OS_MAX: u64 = 64 << 10;
+
+/// So many packages of another release mean nothing.
+pub(super) const FEW: usize = 2;
 
 /// One sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,17 +38,21 @@ pub(super) fn collect(root: &RootDir, dpkg: &Dpkg, apt: &Apt, plan: &Plan) -> Ve
     };
     packages(dpkg, family, &mut signs);
     planned(plan, family, &mut signs);
+    marks(dpkg, family, &mut signs);
     sources(apt, family, &mut signs);
     signs
 }
 
 /// The oldest and the newest release of the signs. The newest is never taken
-/// from the C library alone: people pin that.
+/// from the C library or from marks alone: people pin single packages.
 pub(super) fn ends(signs: &[Sign]) -> (Option<&'static Known>, Option<&'static Known>) {
     let known = |sign: &Sign| releases::by_codename(&sign.codename);
     let on_disk = signs.iter().filter(|sign| sign.on_disk).filter_map(known);
     let from = on_disk.min_by_key(|known| known.place());
-    let others = signs.iter().filter(|sign| !sign.says.starts_with("libc6"));
+    let others = signs.iter().filter(|sign| {
+        let alone = sign.says.starts_with("libc6 ") || sign.says.ends_with("its mark");
+        !alone || sign.source.contains("history")
+    });
     let to = others.filter_map(known).max_by_key(|known| known.place());
     (from, to)
 }
@@ -102,6 +109,24 @@ fn packages(dpkg: &Dpkg, family: Family, signs: &mut Vec<Sign>) {
             known,
             true,
         );
+    }
+}
+
+/// Versions with the mark of a release. One or two may have been left behind in
+/// a whole upgrade.
+fn marks(dpkg: &Dpkg, family: Family, signs: &mut Vec<Sign>) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in dpkg.packages.iter().filter(|p| p.on_disk() && !p.held) {
+        if let Some(known) = releases::by_mark(family, &package.version) {
+            *counts.entry(known.codename).or_default() += 1;
+        }
+    }
+    let status = format!("{}/status", dpkg.database.home);
+    for (codename, count) in counts {
+        if let Some(known) = releases::by_codename(codename).filter(|_| count > FEW) {
+            let says = format!("{count} versions with its mark");
+            push(signs, &status, says, known, true);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Forward or back: what each way takes, and which is the safer one.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,34 @@ impl Way {
             self.offered += 1;
             self.download = self.download.saturating_add(offer.size);
         }
+    }
+}
+
+impl fmt::Display for Way {
+    /// What it takes, in a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unpack, configure, remove) = (self.unpack, self.configure, self.remove);
+        write!(
+            f,
+            "{unpack} to unpack, {configure} to configure, {remove} to remove"
+        )?;
+        if unpack > 0 {
+            write!(f, "; {} of {unpack} in the cache", self.cached)?;
+        }
+        if !self.damaged.is_empty() {
+            write!(f, ", {} damaged there", self.damaged.len())?;
+        }
+        if !self.missing.is_empty() {
+            write!(f, ", {} missing", self.missing.len())?;
+        }
+        if self.download > 0 {
+            let mib = self.download.div_ceil(1 << 20);
+            write!(f, " (apt's index offers {}, {mib} MiB)", self.offered)?;
+        }
+        if self.unknown > 0 {
+            write!(f, "; of {} the version is not known", self.unknown)?;
+        }
+        Ok(())
     }
 }
 
