@@ -25,7 +25,10 @@ fn run(facts: &Facts, out: &mut Findings) {
         .collect();
     let Some(first) = half.first() else { return };
     let title = match half.len() {
-        1 => format!("{} was cut off while it was unpacked", first.name),
+        1 => format!(
+            "the package {} was cut off while it was unpacked",
+            first.name
+        ),
         count => format!("{count} packages were cut off while they were unpacked"),
     };
     let status = format!("{}/status", dpkg.database.home);

@@ -6,7 +6,7 @@ use crate::facts::packages::dpkg::leftovers::Leftover;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
 /// Files that are named.
-const NAMED_MAX: usize = 10;
+const NAMED_MAX: usize = 5;
 
 pub(super) const CHECK: Check = Check {
     id: "packages/leftover-files",
@@ -34,7 +34,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     };
     let count = files.len();
     let more = if left.more { "more than " } else { "" };
-    let title = format!("dpkg was cut off in the middle of {more}{count} files");
+    let title = format!("{more}{count} files lie where dpkg was cut off while replacing them");
     let evidence = files.iter().take(NAMED_MAX).map(|file| {
         let owner = file.owner.as_deref().unwrap_or("no package");
         let said = match (file.is_old, file.beside) {

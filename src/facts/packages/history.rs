@@ -122,7 +122,7 @@ pub(super) fn unfinished_run(runs: &[Run], packages: &[Package]) -> Option<Upgra
             .get(&(item.name.as_str(), item.architecture.as_str()))
             .or_else(|| by_name.get(&(item.name.as_str(), "all")));
         match package {
-            Some(p) if p.state == State::HalfInstalled => upgrade.half += 1,
+            Some(p) if p.state == State::HalfInstalled || p.broken => upgrade.half += 1,
             Some(p) if p.version != *version => upgrade.untouched += 1,
             Some(p) if p.unfinished() => upgrade.unpacked += 1,
             Some(p) if p.on_disk() => upgrade.done += 1,

@@ -133,10 +133,12 @@ pub fn by_version(family: Family, version: &str) -> Option<&'static Known> {
     of(family).find(|known| known.version == version)
 }
 
-/// The release whose C library has this version (`2.36-9+deb12u13`).
+/// The release whose C library has this version (`2.36-9+deb12u13`); none where
+/// two of them have it.
 pub fn by_libc(family: Family, version: &str) -> Option<&'static Known> {
     let upstream = version.split(['-', '+']).next().unwrap_or_default();
-    of(family).find(|known| !known.libc.is_empty() && known.libc == upstream)
+    let mut same = of(family).filter(|known| !known.libc.is_empty() && known.libc == upstream);
+    same.next().filter(|_| same.next().is_none())
 }
 
 /// The release whose mark this version bears: `+deb12u1`, `~deb12u1`,
@@ -213,6 +215,7 @@ mod tests {
             codename(by_libc(Family::Ubuntu, "2.35-0ubuntu3.8")),
             Some("jammy")
         );
+        assert_eq!(codename(by_libc(Family::Ubuntu, "2.24-9ubuntu2")), None);
         let debian = |version| codename(by_mark(Family::Debian, version));
         assert_eq!(debian("1:9.2p1-2+deb12u7"), Some("bookworm"));
         assert_eq!(debian("257.13-1~deb13u1"), Some("trixie"));
