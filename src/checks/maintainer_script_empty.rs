@@ -1,8 +1,9 @@
 //! Scripts of packages have no length, as after a power cut.
 
+use std::collections::BTreeSet;
+
 use super::{Check, dpkg};
 use crate::facts::Facts;
-use crate::facts::packages::dpkg::Dpkg;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
 /// Scripts that are named.
@@ -21,7 +22,12 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(first) = scripts.first() else { return };
     // A package may have been made like that; one that still has to be
     // configured cannot be.
-    let severity = match scripts.iter().any(|script| is_needed(dpkg, script)) {
+    let unfinished = dpkg.packages.iter().filter(|p| p.unfinished());
+    let unfinished: BTreeSet<String> = unfinished.map(|p| p.info_stem()).collect();
+    let severity = match scripts
+        .iter()
+        .any(|script| unfinished.contains(stem(script)))
+    {
         true => Severity::Degraded,
         false => Severity::Note,
     };
@@ -41,9 +47,8 @@ fn run(facts: &Facts, out: &mut Findings) {
     out.push(finding);
 }
 
-/// True when the script is one of a package that is not finished.
-fn is_needed(dpkg: &Dpkg, script: &str) -> bool {
+/// The part of its name that tells the package.
+fn stem(script: &str) -> &str {
     let file = script.rsplit('/').next().unwrap_or(script);
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    dpkg.unfinished().iter().any(|p| p.info_stem() == stem)
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }

@@ -112,10 +112,20 @@ fn ways(page: &mut Page, standing: &Standing) {
         return;
     };
     let both = [
-        ("Forward", &standing.forward, Direction::Forward),
-        ("Back", &standing.backward, Direction::Backward),
+        (
+            "Forward",
+            &standing.forward,
+            Direction::Forward,
+            &standing.to,
+        ),
+        (
+            "Back",
+            &standing.backward,
+            Direction::Backward,
+            &standing.from,
+        ),
     ];
-    for (word, way, direction) in both {
+    for (word, way, direction, release) in both {
         let Some(way) = way else { continue };
         let mut marks = Vec::new();
         if advice.direction == direction {
@@ -128,7 +138,12 @@ fn ways(page: &mut Page, standing: &Standing) {
             true => String::new(),
             false => format!(" ({})", marks.join(", ")),
         };
-        page.item("", 2, &format!("{word}{marks}: {}", way));
+        let host = release.as_ref().and_then(|r| r.old_archive.as_ref());
+        let from = match host.filter(|_| !way.is_complete()) {
+            Some(host) => format!("; they are at {host} now, not on mirrors"),
+            None => String::new(),
+        };
+        page.item("", 2, &format!("{word}{marks}: {way}{from}"));
     }
     page.item("", 2, &format!("Why: {}", advice.reasons.join("; ")));
 }
@@ -164,6 +179,9 @@ fn database(page: &mut Page, dpkg: &Dpkg) {
     }
     if dpkg.database.waiting_triggers > 0 {
         said += &format!("; triggers waiting: {}", dpkg.database.waiting_triggers);
+    }
+    if dpkg.database.unpacking {
+        said += "; a package was just being unpacked (tmp.ci)";
     }
     page.item("  ", 4, &said);
 }

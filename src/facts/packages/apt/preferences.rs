@@ -10,7 +10,7 @@ use crate::sys::root_dir::{Kind, RootDir};
 const FILE_MAX: u64 = 1 << 20;
 
 /// The most pins that are kept.
-const PINS_MAX: usize = 2000;
+const PINS_MAX: usize = 500;
 
 /// One pin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,12 @@ pub struct Pin {
 impl Pin {
     /// True when it is about this package by its name.
     pub fn names(&self, package: &str) -> bool {
-        self.packages.iter().any(|name| {
-            name != "*"
-                && glob::Pattern::new(name).map_or(name == package, |name| name.matches(package))
+        self.packages.iter().any(|name| match name.as_str() {
+            "*" => false,
+            name if name.contains(['*', '?', '[']) => {
+                glob::Pattern::new(name).is_ok_and(|name| name.matches(package))
+            }
+            name => name == package,
         })
     }
 

@@ -12,6 +12,9 @@ use crate::sys::root_dir::{Kind, RootDir};
 /// Names that are kept of each kind.
 const NAMES_MAX: usize = 1000;
 
+/// Directories beside it that are looked into.
+const SIBLINGS_MAX: usize = 50;
+
 /// Scripts of which a size of 0 is looked for (deb-preinst(5) and its like).
 const SCRIPTS: [&str; 4] = [".preinst", ".postinst", ".prerm", ".postrm"];
 
@@ -119,7 +122,8 @@ fn siblings(root: &RootDir, home: &Path, missing: &[String]) -> Vec<Sibling> {
     let entries = root.read_dir(home).unwrap_or_default();
     let folders = entries
         .iter()
-        .filter(|entry| entry.kind == Kind::Directory && entry.name != "info");
+        .filter(|entry| entry.kind == Kind::Directory && entry.name != "info")
+        .take(SIBLINGS_MAX);
     let mut siblings: Vec<Sibling> = folders
         .map(|entry| {
             let path = home.join(&entry.name);

@@ -1,7 +1,7 @@
 //! dpkg's database, `/var/lib/dpkg`, read as far as it goes (dpkg(1),
 //! dpkg's lib/dpkg/dbdir.c and dbmodify.c).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -212,16 +212,24 @@ fn merge_updates(root: &RootDir, home: &Path, dpkg: &mut Dpkg) {
         let name = entry.name.to_string_lossy();
         !name.is_empty() && name.chars().all(|c| c.is_ascii_digit())
     });
+    let key = |p: &Package| (p.name.clone(), p.architecture.clone());
+    let mut places: HashMap<_, usize> = HashMap::new();
+    let mut budget = LIMIT;
     for entry in numbered {
         let path = updates.join(&entry.name);
-        let Ok(bytes) = root.read(&path, LIMIT) else {
+        let Ok(bytes) = root.read(&path, budget) else {
             continue;
         };
+        budget = budget.saturating_sub(bytes.len() as u64);
+        if places.is_empty() {
+            places = dpkg.packages.iter().map(key).zip(0..).collect();
+        }
         dpkg.pending_updates += 1;
         // The last one may be cut off; then the change did not happen.
         for newer in status::parse(&bytes).0 {
-            let same = |p: &Package| p.name == newer.name && p.architecture == newer.architecture;
-            match dpkg.packages.iter_mut().find(|p| same(p)) {
+            let last = dpkg.packages.len();
+            let place = *places.entry(key(&newer)).or_insert(last);
+            match dpkg.packages.get_mut(place) {
                 Some(older) => *older = newer,
                 None => dpkg.packages.push(newer),
             }

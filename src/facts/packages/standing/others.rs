@@ -49,6 +49,20 @@ impl<'a> Listed<'a> {
         }
     }
 
+    /// The same for people: each with the name of its release.
+    pub(super) fn named(&self, name: &str, architecture: &str) -> Vec<String> {
+        let offers = self.offers(name, architecture).iter();
+        let told = offers.map(|offer| {
+            let release = self.release(offer);
+            let release = release.map_or("?", |release| match release.codename.as_str() {
+                "" => &release.suite,
+                codename => codename,
+            });
+            format!("{release} {}", offer.version)
+        });
+        told.collect()
+    }
+
     /// What the newer release offers of it.
     fn of_release(&self, package: &Package) -> impl Iterator<Item = &'a str> {
         let offers = self.offers(&package.name, &package.architecture).iter();

@@ -1,6 +1,6 @@
 //! What the last run of apt was to change, and how far each package is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ pub struct Step {
     pub new: Option<String>,
     /// How far it is.
     pub progress: Progress,
+    /// What apt's indexes offer: `trixie 2.41-12`. Of what is done, nothing.
+    pub offered: Vec<String>,
 }
 
 /// How many packages are how far.
@@ -150,12 +152,17 @@ pub(super) fn steps(
         (true, true) => Basis::None,
     };
     // Unfinished packages that nothing else speaks of.
+    let known: HashSet<(String, String)> = steps
+        .iter()
+        .map(|step| (step.name.clone(), step.architecture.clone()))
+        .collect();
+    let names: HashSet<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     for package in dpkg.packages.iter().filter(|p| p.unfinished()) {
-        let known = |step: &Step| {
-            step.name == package.name
-                && (step.architecture == package.architecture || package.architecture == "all")
+        let is_known = match package.architecture.as_str() {
+            "all" => names.contains(package.name.as_str()),
+            _ => known.contains(&(package.name.clone(), package.architecture.clone())),
         };
-        if !steps.iter().any(known) {
+        if !is_known {
             let progress = progress(Some(package), Some(&package.version));
             let new = match progress {
                 Progress::Half => half(dpkg, package),
@@ -167,7 +174,13 @@ pub(super) fn steps(
                 old: package.configured.clone(),
                 new: Some(new.to_owned()),
                 progress,
+                offered: Vec::new(),
             });
+        }
+    }
+    for step in &mut steps {
+        if !matches!(step.progress, Progress::Done | Progress::Removed) {
+            step.offered = listed.named(&step.name, &step.architecture);
         }
     }
     steps.sort_by(|a, b| {
@@ -206,6 +219,7 @@ fn by_plan(dpkg: &Dpkg, plan: &Plan) -> Vec<Step> {
             old: change.old.clone(),
             new: change.new.clone(),
             progress: progress(package.copied(), change.new.as_deref()),
+            offered: Vec::new(),
         }
     });
     steps.collect()
@@ -243,6 +257,7 @@ fn by_lists(dpkg: &Dpkg, listed: &Listed<'_>) -> Vec<Step> {
             },
             new: Some(new.to_owned()),
             progress,
+            offered: Vec::new(),
         };
         Some(match there {
             // A held package stays where it is on purpose.
