@@ -70,6 +70,7 @@ mod only_stale_leg;
 mod package_database_damaged;
 mod part_not_mounted;
 mod partition_table_damaged;
+mod policy_left_behind;
 mod preload_ignored;
 mod preload_unusual;
 mod program_broken;
@@ -181,6 +182,7 @@ pub const CHECKS: &[&Check] = &[
     &maintainer_script_empty::CHECK,
     &alternative_broken::CHECK,
     &archives_incomplete::CHECK,
+    &policy_left_behind::CHECK,
     &release_end_of_life::CHECK,
 ];
 

@@ -4,13 +4,14 @@
 //! seven more as `/var/backups/dpkg.status.*` (dpkg's `dpkg-db-backup`).
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::io::BufReader;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::info::has_list;
 use super::log::LastSaid;
 use super::status;
 use crate::date::date;
@@ -67,15 +68,17 @@ impl Backup {
             Ok(bytes) => status::parse(bytes),
             Err(why) => (Vec::new(), vec![format!("cannot be read: {why}")]),
         };
-        let stems: BTreeSet<String> = packages.iter().map(status::Package::info_stem).collect();
+        let stems = packages.iter().map(status::Package::info_stem);
+        let names = packages.iter().map(|package| package.name.clone());
+        let known: HashSet<String> = stems.chain(names).collect();
         let on_disk = packages.iter().filter(|p| p.on_disk());
         Self {
             path: path.display().to_string(),
             modified: root.metadata(path).map_or(0, |meta| meta.mtime),
             packages: packages.len(),
             behind_log: said.differing(&packages),
-            without_list: on_disk.filter(|p| !lists.contains(&p.info_stem())).count(),
-            unknown_lists: lists.iter().filter(|list| !stems.contains(*list)).count(),
+            without_list: on_disk.filter(|p| !has_list(lists, p)).count(),
+            unknown_lists: lists.iter().filter(|list| !known.contains(*list)).count(),
             faults,
         }
     }

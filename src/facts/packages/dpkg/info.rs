@@ -66,6 +66,12 @@ pub(super) fn lists(root: &RootDir, folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
+/// Whether the list of a package is there. dpkg before 1.16 wrote all of them
+/// without the architecture.
+pub(super) fn has_list(lists: &BTreeSet<String>, package: &Package) -> bool {
+    lists.contains(&package.info_stem()) || lists.contains(&package.name)
+}
+
 pub(super) fn collect(
     root: &RootDir,
     home: &Path,
@@ -73,17 +79,15 @@ pub(super) fn collect(
     packages: &[Package],
 ) -> Info {
     let folder = home.join("info");
-    let on_disk: BTreeSet<String> = packages
-        .iter()
-        // dpkg writes the list when the unpacking is done.
-        .filter(|p| p.on_disk() && p.state != super::State::HalfInstalled)
-        .map(Package::info_stem)
-        .collect();
+    // dpkg writes the list when the unpacking is done.
+    let unpacked = |p: &&Package| p.on_disk() && p.state != super::State::HalfInstalled;
+    let on_disk: Vec<&Package> = packages.iter().filter(unpacked).collect();
+    let lacking = on_disk.iter().filter(|package| !has_list(lists, package));
     let mut info = Info {
         path: folder.display().to_string(),
         lists: lists.len(),
         on_disk: on_disk.len(),
-        without_list: on_disk.difference(lists).cloned().collect(),
+        without_list: lacking.map(|package| package.info_stem()).collect(),
         ..Info::default()
     };
     scripts(root, &folder, &mut info);

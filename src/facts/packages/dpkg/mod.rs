@@ -26,6 +26,12 @@ pub use status::{Package, State};
 
 use log::LastSaid;
 
+/// Where invoke-rc.d asks whether it may.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// The most bytes of it.
+const POLICY_MAX: u64 = 1 << 20;
+
 /// A fault of the database itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseFault {
@@ -51,6 +57,10 @@ pub struct Dpkg {
     /// The files that the database is made of.
     #[serde(default)]
     pub database: Database,
+    /// What `/usr/sbin/policy-rc.d` says, where no package owns it: it keeps
+    /// services from being started (invoke-rc.d(8)).
+    #[serde(default)]
+    pub policy: Option<String>,
     /// Alternatives that lead nowhere.
     #[serde(default)]
     pub broken_alternatives: Vec<BrokenAlternative>,
@@ -166,6 +176,7 @@ pub(super) fn collect(root: &RootDir, home: &Path, depth: Depth) -> (Dpkg, Owner
     dpkg.last_log_line = history::last_line(root, "/var/log/dpkg.log");
     let runs = history::runs(root);
     dpkg.upgrade = history::unfinished_run(&runs, &dpkg.packages);
+    dpkg.policy = policy(root, &owners);
     dpkg.broken_alternatives = alternatives::broken(root, home, &owners);
     if dpkg.is_interrupted() {
         dpkg.leftovers = leftovers::search(root, &owners);
@@ -174,6 +185,13 @@ pub(super) fn collect(root: &RootDir, home: &Path, depth: Depth) -> (Dpkg, Owner
     dpkg.apt = apt;
     dpkg.standing = standing::judge(root, &dpkg, &runs, &offers);
     (dpkg, owners)
+}
+
+/// The beginning of a policy that somebody wrote.
+fn policy(root: &RootDir, owners: &Ownership) -> Option<String> {
+    let text = root.read_text(POLICY, POLICY_MAX).ok()?;
+    let by_hand = owners.owner_merged(Path::new(POLICY)).is_none();
+    by_hand.then(|| text.chars().take(200).collect())
 }
 
 /// What lies around `status`.
