@@ -30,6 +30,8 @@ pub enum Command {
     Legs(LegsArgs),
     /// Show what programs load, and what is missing, as the patient's loader sees it
     Elf(ElfArgs),
+    /// Show the package database, and where an upgrade stands
+    Packages(PackagesArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Take a repair back
@@ -148,6 +150,17 @@ pub struct ElfArgs {
     /// Show how this library comes to be loaded
     #[arg(long, value_name = "NAME", conflicts_with = "missing")]
     pub why: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `packages`.
+#[derive(Debug, Args)]
+pub struct PackagesArgs {
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::patient::Patient;
+use super::patient::{Patient, no_root};
 use super::{print, print_json};
 use crate::cli::ElfArgs;
 use crate::facts::Facts;
@@ -13,7 +13,6 @@ use crate::facts::elf::{Closure, Loader, SEARCH_PATH, Symbols, scan};
 use crate::outcome::Outcome;
 use crate::report::elf_text;
 use crate::sys::root_dir::RootDir;
-use crate::sysroot::Search;
 
 pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
     let patient = Patient::look(&args.target)?;
@@ -26,19 +25,6 @@ pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
     };
     patient.close()?;
     answer
-}
-
-fn no_root(search: &Search) -> anyhow::Error {
-    match search {
-        Search::Several { candidates } => {
-            let names: Vec<_> = candidates.iter().map(|c| c.name.as_str()).collect();
-            anyhow::anyhow!(
-                "there are several systems; name one with --root-device: {}",
-                names.join(", ")
-            )
-        }
-        _ => anyhow::anyhow!("no system was found; mount it and name it with --root DIR"),
-    }
 }
 
 fn on(root: &RootDir, args: &ElfArgs) -> Result<Outcome> {

@@ -348,3 +348,17 @@ pub(super) fn announce(patient: &Patient) {
         }
     }
 }
+
+/// Why there is no root to look into.
+pub(super) fn no_root(search: &Search) -> anyhow::Error {
+    match search {
+        Search::Several { candidates } => {
+            let names: Vec<_> = candidates.iter().map(|c| c.name.as_str()).collect();
+            anyhow::anyhow!(
+                "there are several systems; name one with --root-device: {}",
+                names.join(", ")
+            )
+        }
+        _ => anyhow::anyhow!("no system was found; mount it and name it with --root DIR"),
+    }
+}

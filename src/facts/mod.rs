@@ -136,7 +136,7 @@ impl Tree {
                     mounts::collect(root, disks, default.and_then(|e| e.parameter("root")));
                 (kernels, mounts)
             });
-            let packages = packages::collect(root);
+            let packages = packages::collect(root, packages::Depth::Usual);
             (joined("kernels and mounts", boot, &mut failed), packages)
         });
         let layout = layout::collect(root, &owners);

@@ -11,6 +11,7 @@ use crate::verdict::Verdict;
 pub mod elf_text;
 mod health_text;
 mod legs_text;
+pub mod packages_text;
 mod read_test_text;
 mod survey_text;
 mod text;

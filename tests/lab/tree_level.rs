@@ -21,7 +21,15 @@ pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
     let overlay = Overlay::over(&lower, work)?;
     case.break_tree(overlay.path())?;
 
-    diagnose(overlay.path(), work, "diagnose")?.expect(&level.findings, &level.verdict)?;
+    let diagnosis = diagnose(overlay.path(), work, "diagnose")?;
+    diagnosis.expect(&level.findings, &level.verdict)?;
+    for words in &level.says {
+        ensure!(
+            diagnosis.said.contains(words),
+            "the report does not say {words:?}; see {}",
+            work.join("diagnose.stdout").display()
+        );
+    }
     match &level.repaired {
         Some(repaired) => repair(repaired, overlay.path(), work),
         None => Ok(()),
@@ -48,6 +56,7 @@ fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
 /// A report and the exit code it came with.
 struct Diagnosis {
     report: Report,
+    said: String,
     code: i32,
 }
 
@@ -64,6 +73,7 @@ fn diagnose(patient: &Path, work: &Path, name: &str) -> Result<Diagnosis> {
         .with_context(|| format!("see {}", work.join(name).display()))?;
     Ok(Diagnosis {
         report,
+        said: ended.stdout,
         code: ended.code,
     })
 }
