@@ -30,6 +30,8 @@ pub enum Command {
     Legs(LegsArgs),
     /// Show what programs load, and what is missing, as the patient's loader sees it
     Elf(ElfArgs),
+    /// Compare the files of packages with what their packages shipped
+    Packages(PackagesArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Take a repair back
@@ -153,6 +155,23 @@ pub struct ElfArgs {
     pub json: bool,
 }
 
+/// Arguments of `packages`.
+#[derive(Debug, Args)]
+pub struct PackagesArgs {
+    /// Read the files of these packages [default: of all], and compare them
+    #[arg(long, required = true, num_args = 0.., value_name = "PACKAGE")]
+    pub verify: Option<Vec<String>>,
+    /// Print what `dpkg --verify` would print
+    #[arg(long, conflicts_with = "json")]
+    pub dpkg_format: bool,
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// How much `survey --read-test` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReadTestMode {
@@ -168,6 +187,9 @@ pub struct DiagnoseArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
+    /// Read every file of every package, not only what the boot needs
+    #[arg(long, conflicts_with = "facts")]
+    pub verify: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -27,6 +27,9 @@ mod disk_overheating;
 mod disk_unreadable;
 mod disk_worn;
 mod elf_damaged;
+mod files_damaged;
+mod files_missing;
+mod files_replaced;
 mod filesystem_device_stale;
 mod filesystem_incomplete;
 mod fstab_device_missing;
@@ -61,6 +64,7 @@ mod no_disks;
 mod no_system;
 mod only_stale_leg;
 mod package_database_damaged;
+mod package_files;
 mod part_not_mounted;
 mod partition_table_damaged;
 mod preload_ignored;
@@ -164,6 +168,9 @@ pub const CHECKS: &[&Check] = &[
     &login_broken::CHECK,
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
+    &files_missing::CHECK,
+    &files_damaged::CHECK,
+    &files_replaced::CHECK,
     &upgrade_interrupted::CHECK,
 ];
 

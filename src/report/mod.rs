@@ -14,6 +14,7 @@ mod legs_text;
 mod read_test_text;
 mod survey_text;
 mod text;
+pub mod verify_text;
 pub mod way_text;
 mod wrap;
 

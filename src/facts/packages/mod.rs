@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::root_dir::RootDir;
 
+pub mod dpkg_files;
 pub mod history;
 mod ownership;
 pub mod status;
@@ -17,7 +18,7 @@ pub use status::{Package, State};
 
 /// Files of dpkg are text of at most this size (a status file of a machine
 /// with 10,000 packages has 20 MB).
-const LIMIT: u64 = 256 << 20;
+pub(super) const LIMIT: u64 = 256 << 20;
 
 /// A fault of the database itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +115,14 @@ fn dpkg_home(root: &RootDir) -> Option<PathBuf> {
         .find(|path| root.metadata(path.join("info")).is_ok())
 }
 
-fn dpkg(root: &RootDir, base: &Path) -> (Dpkg, Ownership) {
+/// Where dpkg's database lies, and every package in it.
+pub(super) fn database(root: &RootDir) -> Option<(PathBuf, Dpkg)> {
+    let base = dpkg_home(root)?;
+    let dpkg = status_of(root, &base);
+    Some((base, dpkg))
+}
+
+fn status_of(root: &RootDir, base: &Path) -> Dpkg {
     let path = base.join("status");
     let fault = |what: String| DatabaseFault {
         path: path.display().to_string(),
@@ -130,6 +138,11 @@ fn dpkg(root: &RootDir, base: &Path) -> (Dpkg, Ownership) {
         Err(error) => dpkg.faults.push(fault(format!("cannot be read: {error}"))),
     }
     merge_updates(root, base, &mut dpkg);
+    dpkg
+}
+
+fn dpkg(root: &RootDir, base: &Path) -> (Dpkg, Ownership) {
+    let mut dpkg = status_of(root, base);
     let owners = Ownership::read(root, base, &mut dpkg);
     dpkg.last_log_line = history::last_line(root, "/var/log/dpkg.log");
     dpkg.upgrade = history::unfinished_run(root, &dpkg.packages);
