@@ -67,6 +67,7 @@ mod package_database_damaged;
 mod package_files;
 mod part_not_mounted;
 mod partition_table_damaged;
+mod permissions_changed;
 mod preload_ignored;
 mod preload_unusual;
 mod program_broken;
@@ -171,6 +172,7 @@ pub const CHECKS: &[&Check] = &[
     &files_missing::CHECK,
     &files_damaged::CHECK,
     &files_replaced::CHECK,
+    &permissions_changed::CHECK,
     &upgrade_interrupted::CHECK,
 ];
 

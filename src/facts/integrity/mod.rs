@@ -18,6 +18,7 @@ mod cut_off;
 pub mod damage;
 mod hash;
 mod look;
+mod modes;
 mod owned;
 mod told;
 
@@ -25,6 +26,7 @@ pub(super) use boot::{BootFiles, hidden};
 use compare::Depth;
 pub use damage::{Damage, Damaged};
 pub use hash::Told;
+pub use modes::{Change, Extent, Permissions};
 use owned::Owned;
 
 /// What is wrong with the files of one package.
@@ -100,6 +102,9 @@ pub struct Integrity {
     pub configuration: Vec<Configuration>,
     /// What is not told.
     pub not_told: NotTold,
+    /// Modes and owners.
+    #[serde(default)]
+    pub permissions: Permissions,
 }
 
 /// What is to be compared.

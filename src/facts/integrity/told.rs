@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::compare::{Compared, Wrong};
 use super::damage::{Damage, Damaged};
+use super::modes;
 use super::owned::{Owned, Owner};
 use super::{Configuration, Fault, Integrity, PackageDamage, Scope};
 use crate::facts::packages::dpkg_files::excludes::Excludes;
@@ -90,6 +91,7 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
             Taken::Nothing => {}
         }
     }
+    integrity.permissions = modes::judge(root, &owned, &seen);
     integrity.damaged = by_package(&owned, damaged);
     let configuration = configuration.into_iter().map(|(package, mut files)| {
         files.truncate(FILES_MAX);
