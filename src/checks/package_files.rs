@@ -65,7 +65,8 @@ impl<'t> Told<'t> {
         let programs = tree.critical.programs.iter();
         let faults = programs.flat_map(|p| p.faults.iter().map(|fault| &fault.problem));
         let outside = tree.outside.broken.iter().map(|broken| &broken.problem);
-        let culprits = first.chain(faults).chain(outside).map(Problem::culprit);
+        let problems = first.chain(faults).chain(outside);
+        let culprits = problems.flat_map(|problem| [problem.culprit(), end_of(problem)]);
         let around = &tree.surroundings;
         let links = around.links.iter().map(|link| link.path.as_str());
         let unlike = around
@@ -85,6 +86,14 @@ impl<'t> Told<'t> {
         self.0.contains(name)
             || (name.contains(".so.") && names.any(|name| self.0.contains(name)))
             || is_kernels(tree, path)
+    }
+}
+
+/// Where the way to something missing ends, if that is another place.
+fn end_of(problem: &Problem) -> &str {
+    match problem {
+        Problem::ProgramMissing { at, .. } | Problem::InterpreterMissing { at, .. } => at,
+        other => other.culprit(),
     }
 }
 

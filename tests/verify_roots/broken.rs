@@ -23,19 +23,19 @@ pub const ALL: [Broken; 11] = [
     Broken {
         name: "removed",
         script: "rm usr/bin/ldd etc/bash.bashrc; rm -r usr/share/doc/cron",
-        lines: 9,
+        lines: 17,
         debsums: true,
     },
     Broken {
         name: "below-a-file",
         script: "rm -r usr/share/doc/cron; : > usr/share/doc/cron",
-        lines: 6,
+        lines: 14,
         debsums: false,
     },
     Broken {
         name: "below-a-loop",
         script: "rm -r usr/share/doc/cron; ln -s cron usr/share/doc/cron",
-        lines: 6,
+        lines: 14,
         debsums: false,
     },
     Broken {
@@ -72,7 +72,7 @@ pub const ALL: [Broken; 11] = [
         name: "record-pending",
         script: "cd var/lib/dpkg; mkdir -p updates; \
                  sed -n '/^Package: cron$/,/^$/p' status | \
-                 sed '/^ .etc.crontab /s/ [0-9a-f]*$/ 0123456789abcdef0123456789abcdef/' \
+                 sed '/^ .etc.default.cron /s/ [0-9a-f]*$/ 0123456789abcdef0123456789abcdef/' \
                  > updates/0000; test -s updates/0000",
         lines: 1,
         debsums: false,
@@ -85,7 +85,7 @@ pub const ALL: [Broken; 11] = [
     },
     Broken {
         name: "empty-files",
-        script: "find usr/lib/systemd/system -type f | head -n 40 | \
+        script: "find usr/lib/systemd/system -type f | sort | sed -n 1,40p | \
                  while read -r f; do : > \"$f\"; done",
         lines: 40,
         debsums: true,
@@ -110,10 +110,10 @@ pub const MEANT: [Meant; 3] = [
     },
     Meant {
         name: "other-checksums",
-        script: "echo \"$(sha256sum < usr/sbin/cron | cut -c 1-64)  usr/sbin/cron\" \
-                 > var/lib/dpkg/info/cron.md5sums; echo >> usr/bin/ldd",
+        script: "echo \"$(sha256sum < usr/bin/ldd | cut -c 1-64)  usr/bin/ldd\" \
+                 > var/lib/dpkg/info/libc-bin.md5sums; echo >> usr/sbin/cron",
         dpkg_fails: true,
-        only_ours: &["??5??????   /usr/bin/ldd"],
+        only_ours: &["??5??????   /usr/sbin/cron"],
     },
     Meant {
         name: "diverted-and-changed",

@@ -129,7 +129,7 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
             why: (*errno != Errno::ENOENT).then(|| words(*errno)),
         }),
         (Content::Unsaid, Ok(meta)) if meta.kind == Kind::Symlink => match dangling(root, path()) {
-            Some(target) => First::Wrong(Damage::DanglingLink { target }),
+            Some((target, at)) => First::Wrong(Damage::DanglingLink { target, at }),
             None => First::Fine,
         },
         (Content::Unsaid, Ok(_)) => First::Fine,
@@ -159,9 +159,9 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
 /// the name of a library's.
 const PROGRAMS: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec"];
 
-/// The text of a link between programs or libraries that leads nowhere. Other
-/// links may: packages ship them for what another one brings, or boot makes.
-fn dangling(root: &RootDir, path: &Path) -> Option<String> {
+/// The text of a link between programs or libraries that leads nowhere, and
+/// where its way ends. Other links may lead nowhere: packages ship them for what another one brings, or boot makes.
+fn dangling(root: &RootDir, path: &Path) -> Option<(String, String)> {
     let is_among_programs = |path: &Path| {
         let inside = path.strip_prefix("/").unwrap_or(path);
         let inside = inside.strip_prefix("usr").unwrap_or(inside);
@@ -180,7 +180,7 @@ fn dangling(root: &RootDir, path: &Path) -> Option<String> {
         .links
         .last()
         .filter(|_| missing || end.errno == Errno::ELOOP)?;
-    Some(target.display().to_string())
+    Some((target.display().to_string(), end.at.display().to_string()))
 }
 
 /// Digests of the files that differ, as other packages say them: on a merged

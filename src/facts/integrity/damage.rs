@@ -41,6 +41,8 @@ pub enum Damage {
     DanglingLink {
         /// Its text.
         target: String,
+        /// Where the way ends.
+        at: String,
     },
     /// It could not be read.
     Unreadable {
@@ -133,7 +135,7 @@ impl Damage {
                 Kind::Symlink => "a link stands in its place".into(),
                 Kind::Special | Kind::File => "something else stands in its place".into(),
             },
-            Self::DanglingLink { target } => format!("link to {target}, which leads nowhere"),
+            Self::DanglingLink { target, .. } => format!("link to {target}, which leads nowhere"),
             Self::Unreadable { why } => format!("cannot be read: {why}"),
             Self::NotYet => "not configured yet".into(),
         }

@@ -1,7 +1,7 @@
 //! From everything that differs to what is worth telling.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::compare::{Compared, Wrong};
@@ -69,6 +69,7 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     let mut damaged: BTreeMap<u32, Vec<Damaged>> = BTreeMap::new();
     let mut configuration: BTreeMap<u32, Vec<Damaged>> = BTreeMap::new();
     let hidden = real_places(root, &scope.hidden);
+    let followed = owned_ends(&owned, &wrong);
     for Wrong {
         claim,
         damaged: mut file,
@@ -76,6 +77,11 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     {
         let package = owned.claims[claim].package;
         let not_told = &mut integrity.not_told;
+        // What is missing behind a link is told itself.
+        let end = end_of(&file.damage);
+        if end.is_some_and(|end| followed.contains(end) || hidden.has(Path::new(end))) {
+            continue;
+        }
         match taken(&file, &owned.owner(claim).package, &excludes, &hidden) {
             Taken::Told => {
                 let id = seen[claim].ok().map(|meta| (meta.dev, meta.ino));
@@ -100,6 +106,36 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     });
     integrity.configuration = configuration.collect();
     integrity
+}
+
+/// Where a link's way ends.
+fn end_of(damage: &Damage) -> Option<&str> {
+    match damage {
+        Damage::DanglingLink { at, .. } => Some(at),
+        _ => None,
+    }
+}
+
+/// Of the places where links lead to in vain, those that packages own, under
+/// either spelling of a merged /usr.
+fn owned_ends(owned: &Owned, wrong: &[Wrong]) -> HashSet<String> {
+    let ends = wrong
+        .iter()
+        .filter_map(|wrong| end_of(&wrong.damaged.damage));
+    let ends: HashSet<&str> = ends.collect();
+    let mut found = HashSet::new();
+    if ends.is_empty() {
+        return found;
+    }
+    for claim in 0..owned.claims.len() {
+        let path = owned.shown(claim);
+        for spelled in [format!("/usr{path}"), path] {
+            if ends.contains(spelled.as_str()) {
+                found.insert(spelled);
+            }
+        }
+    }
+    found
 }
 
 fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden) -> Taken {
