@@ -30,7 +30,7 @@ pub enum Command {
     Legs(LegsArgs),
     /// Show what programs load, and what is missing, as the patient's loader sees it
     Elf(ElfArgs),
-    /// Show the package database, and where an upgrade stands
+    /// Show the package database and where an upgrade stands; verify packaged files
     Packages(PackagesArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
@@ -158,6 +158,12 @@ pub struct ElfArgs {
 /// Arguments of `packages`.
 #[derive(Debug, Args)]
 pub struct PackagesArgs {
+    /// Read the files of these packages [default: of all], and compare them
+    #[arg(long, num_args = 0.., value_name = "PACKAGE")]
+    pub verify: Option<Vec<String>>,
+    /// Print what `dpkg --verify` would print
+    #[arg(long, conflicts_with = "json", requires = "verify")]
+    pub dpkg_format: bool,
     /// Which patient
     #[command(flatten)]
     pub target: Target,
@@ -181,6 +187,9 @@ pub struct DiagnoseArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
+    /// Read every file of every package, not only what the boot needs
+    #[arg(long, conflicts_with = "facts")]
+    pub verify: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

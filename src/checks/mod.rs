@@ -31,6 +31,9 @@ mod disk_overheating;
 mod disk_unreadable;
 mod disk_worn;
 mod elf_damaged;
+mod files_damaged;
+mod files_missing;
+mod files_replaced;
 mod filesystem_device_stale;
 mod filesystem_incomplete;
 mod fstab_device_missing;
@@ -68,8 +71,10 @@ mod no_disks;
 mod no_system;
 mod only_stale_leg;
 mod package_database_damaged;
+mod package_files;
 mod part_not_mounted;
 mod partition_table_damaged;
+mod permissions_changed;
 mod policy_left_behind;
 mod preload_ignored;
 mod preload_unusual;
@@ -175,6 +180,10 @@ pub const CHECKS: &[&Check] = &[
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
     &database_info_emptied::CHECK,
+    &files_missing::CHECK,
+    &files_damaged::CHECK,
+    &files_replaced::CHECK,
+    &permissions_changed::CHECK,
     &upgrade_interrupted::CHECK,
     &half_installed::CHECK,
     &releases_mixed::CHECK,

@@ -9,7 +9,12 @@ use crate::facts::packages::{self, Depth, Packages};
 use crate::outcome::Outcome;
 use crate::report::packages_text;
 
+mod verify;
+
 pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
+    if args.verify.is_some() {
+        return verify::run(args);
+    }
     let patient = Patient::look(&args.target)?;
     let answer = match patient.sysroot() {
         Some(sysroot) => {

@@ -15,6 +15,7 @@ pub mod packages_text;
 mod read_test_text;
 mod survey_text;
 mod text;
+pub mod verify_text;
 pub mod way_text;
 mod wrap;
 

@@ -61,6 +61,8 @@ pub struct Meta {
     pub links: u64,
     /// Modification time, seconds since 1970.
     pub mtime: i64,
+    /// Time of the last change of mode, owner or content, seconds since 1970.
+    pub ctime: i64,
 }
 
 impl Meta {
@@ -76,6 +78,7 @@ impl Meta {
             #[allow(clippy::useless_conversion)] // u32 on aarch64
             links: stat.st_nlink.into(),
             mtime: stat.st_mtime,
+            ctime: stat.st_ctime,
         }
     }
 

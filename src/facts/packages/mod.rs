@@ -10,6 +10,7 @@ pub mod apt;
 pub mod control;
 pub mod deb;
 pub mod dpkg;
+pub mod dpkg_files;
 pub mod history;
 mod ownership;
 pub mod standing;
@@ -22,7 +23,7 @@ pub use ownership::Ownership;
 
 /// Files of dpkg are text of at most this size (a status file of a machine
 /// with 10,000 packages has 20 MB).
-const LIMIT: u64 = 256 << 20;
+pub(super) const LIMIT: u64 = 256 << 20;
 
 /// The package database, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -149,17 +149,23 @@ pub(super) fn home(root: &RootDir) -> Option<PathBuf> {
         .find(|path| root.metadata(path.join("info")).is_ok())
 }
 
-/// Reads all of it.
-pub(super) fn collect(root: &RootDir, home: &Path, depth: Depth) -> (Dpkg, Ownership) {
-    let path = home.join("status");
+/// Where it lies, and only the packages in it.
+pub(in crate::facts) fn database(root: &RootDir) -> Option<(PathBuf, Dpkg)> {
+    let home = home(root)?;
+    let (mut dpkg, _) = read_status(root, &home.join("status"));
+    merge_updates(root, &home, &mut dpkg);
+    Some((home, dpkg))
+}
+
+/// The packages in `status` with its faults, and its bytes or why there are
+/// none.
+fn read_status(root: &RootDir, path: &Path) -> (Dpkg, Result<Vec<u8>, String>) {
     let fault = |what: String| DatabaseFault {
         path: path.display().to_string(),
         what,
     };
-    let lists = info::lists(root, &home.join("info"));
-    let said = LastSaid::read(root);
     let mut dpkg = Dpkg::default();
-    let bytes = root.read(&path, LIMIT).map_err(|error| error.to_string());
+    let bytes = root.read(path, LIMIT).map_err(|error| error.to_string());
     match &bytes {
         Ok(bytes) => {
             let (packages, faults) = status::parse(bytes);
@@ -168,6 +174,15 @@ pub(super) fn collect(root: &RootDir, home: &Path, depth: Depth) -> (Dpkg, Owner
         }
         Err(error) => dpkg.faults.push(fault(format!("cannot be read: {error}"))),
     }
+    (dpkg, bytes)
+}
+
+/// Reads all of it.
+pub(super) fn collect(root: &RootDir, home: &Path, depth: Depth) -> (Dpkg, Ownership) {
+    let path = home.join("status");
+    let lists = info::lists(root, &home.join("info"));
+    let said = LastSaid::read(root);
+    let (mut dpkg, bytes) = read_status(root, &path);
     let bytes = bytes.as_deref().map_err(Clone::clone);
     dpkg.database.status = Backup::of(root, &path, bytes, &lists, &said);
     merge_updates(root, home, &mut dpkg);
