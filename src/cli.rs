@@ -30,6 +30,8 @@ pub enum Command {
     Legs(LegsArgs),
     /// Show what programs load, and what is missing, as the patient's loader sees it
     Elf(ElfArgs),
+    /// Show what happened to the patient: upgrades, boots, commands, renames
+    History(HistoryArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Take a repair back
@@ -148,6 +150,23 @@ pub struct ElfArgs {
     /// Show how this library comes to be loaded
     #[arg(long, value_name = "NAME", conflicts_with = "missing")]
     pub why: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Show every event, not only those that matter most
+    #[arg(long)]
+    pub all: bool,
+    /// Show events from this date on (UTC), such as 2026-11-25
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -28,7 +28,7 @@ pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
     answer
 }
 
-fn no_root(search: &Search) -> anyhow::Error {
+pub(super) fn no_root(search: &Search) -> anyhow::Error {
     match search {
         Search::Several { candidates } => {
             let names: Vec<_> = candidates.iter().map(|c| c.name.as_str()).collect();

@@ -14,6 +14,7 @@ pub mod critical;
 pub mod earlier;
 pub mod elf;
 pub mod grub;
+pub mod history;
 pub mod init;
 pub mod kernels;
 pub mod last_panic;
@@ -29,6 +30,7 @@ pub mod units;
 use critical::Critical;
 use earlier::Earlier;
 use elf::{Loader, Surroundings};
+use history::History;
 use init::Init;
 use kernels::Kernels;
 use last_panic::Archive;
@@ -88,6 +90,9 @@ pub struct Tree {
     /// Panics that the system archived.
     #[serde(default)]
     pub last_panic: Archive,
+    /// What happened to it, as its logs tell.
+    #[serde(default)]
+    pub history: History,
     /// Parts of the collecting that failed by a fault of Lifeboot's own.
     pub failed: Vec<String>,
 }
@@ -166,9 +171,13 @@ impl Tree {
                 joined("what surrounds the loader", around, &mut failed),
             )
         });
-        let outside = std::thread::scope(|scope| {
+        let (outside, history) = std::thread::scope(|scope| {
             let scan = scope.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
-            joined("all programs", scan, &mut failed)
+            let history = scope.spawn(|| history::collect(root, &owners, &layout));
+            (
+                joined("all programs", scan, &mut failed),
+                joined("the history", history, &mut failed),
+            )
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
         Self {
@@ -186,6 +195,7 @@ impl Tree {
             mdadm_conf: mdadm_conf::collect(root),
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
+            history,
             failed,
         }
     }

@@ -15,7 +15,7 @@ use super::{Entry, Kind, Meta, RootDir, kind_of};
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
-pub struct Directory(Dir);
+pub struct Directory(pub(super) Dir);
 
 impl RootDir {
     /// Opens the directory at `path`; a link there is not followed.
