@@ -248,9 +248,16 @@ mod tests {
 
     #[test]
     fn an_error_at_the_end_matters() {
-        let text = LOG.replace("End-Date", "Error: Sub-process /usr/bin/dpkg failed\nEnd-Date");
+        let text = LOG.replace(
+            "End-Date",
+            "Error: Sub-process /usr/bin/dpkg failed\nEnd-Date",
+        );
         let mut events = Vec::new();
-        tell(&parse(&log(&text), &Zone::test_utc())[0], false, &mut events);
+        tell(
+            &parse(&log(&text), &Zone::test_utc())[0],
+            false,
+            &mut events,
+        );
         assert_eq!(events[1].kind, Kind::PackagesError);
         assert_eq!(events[1].weight, Weight::Key);
     }

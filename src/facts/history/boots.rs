@@ -226,6 +226,10 @@ mod tests {
         mark_running(&mut boots, (None, Some(9_100)));
         assert_eq!(boots[0].ending, Ending::Unknown);
         assert_eq!(boots[1].ending, Ending::Running);
-        assert!(tell(&boots[1], true).iter().all(|e| e.kind != Kind::BootEnded));
+        assert!(
+            tell(&boots[1], true)
+                .iter()
+                .all(|e| e.kind != Kind::BootEnded)
+        );
     }
 }

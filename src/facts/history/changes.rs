@@ -14,8 +14,18 @@ use crate::sys::root_dir::{RootDir, Times};
 
 /// Directories that are looked at, each without those below it.
 const PLACES: [&str; 12] = [
-    "/", "/usr", "/etc", "/etc/ssh", "/etc/pam.d", "/etc/systemd/system", "/usr/bin", "/usr/sbin",
-    "/usr/lib", "/usr/lib/systemd/system", "/var/lib", "/var/lib/dpkg/info",
+    "/",
+    "/usr",
+    "/etc",
+    "/etc/ssh",
+    "/etc/pam.d",
+    "/etc/systemd/system",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib/systemd/system",
+    "/var/lib",
+    "/var/lib/dpkg/info",
 ];
 
 /// Names of one directory that are looked at.
@@ -64,7 +74,12 @@ fn sweep(root: &RootDir, owners: &Ownership) -> Vec<Sample> {
         let Ok(mut directory) = root.directory(place) else {
             continue;
         };
-        for entry in directory.entries().unwrap_or_default().iter().take(MOST_NAMES) {
+        for entry in directory
+            .entries()
+            .unwrap_or_default()
+            .iter()
+            .take(MOST_NAMES)
+        {
             let Ok(times) = directory.times(&entry.name) else {
                 continue;
             };
@@ -175,7 +190,10 @@ fn words(cluster: &Cluster, totals: &BTreeMap<&str, usize>, put_there: bool) -> 
         return format!("{} files were put there at once: {shown}", cluster.files);
     }
     let most = |count: usize| count * 10 > cluster.files * 9;
-    let foreign = cluster.owners.iter().find(|(id, count)| **id != 0 && most(**count));
+    let foreign = cluster
+        .owners
+        .iter()
+        .find(|(id, count)| **id != 0 && most(**count));
     let how = match foreign {
         Some((id, _)) => format!("as by chown -R: they belong to user {id} now"),
         None if most(cluster.open_to_all) => {
@@ -236,7 +254,10 @@ mod tests {
             assert_eq!(events[0].weight, Weight::Detail);
         }
         // Unpacked with old times, on a kernel that tells no birth: not sure.
-        assert_eq!(tell(&samples(1000, 50_000, None, 0), &[])[0].weight, Weight::Usual);
+        assert_eq!(
+            tell(&samples(1000, 50_000, None, 0), &[])[0].weight,
+            Weight::Usual
+        );
     }
 
     #[test]

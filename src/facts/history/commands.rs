@@ -15,28 +15,85 @@ const FILES: [&str; 10] = [
 
 /// Programs that change disks, arrays and filesystems.
 const DISKS: [&str; 26] = [
-    "wipefs", "parted", "sfdisk", "fdisk", "gdisk", "sgdisk", "cfdisk", "mdadm", "lvremove",
-    "vgremove", "pvremove", "pvcreate", "lvreduce", "vgreduce", "cryptsetup", "fsck", "e2fsck",
-    "xfs_repair", "btrfs", "resize2fs", "tune2fs", "mkswap", "mke2fs", "blkdiscard", "nvme",
+    "wipefs",
+    "parted",
+    "sfdisk",
+    "fdisk",
+    "gdisk",
+    "sgdisk",
+    "cfdisk",
+    "mdadm",
+    "lvremove",
+    "vgremove",
+    "pvremove",
+    "pvcreate",
+    "lvreduce",
+    "vgreduce",
+    "cryptsetup",
+    "fsck",
+    "e2fsck",
+    "xfs_repair",
+    "btrfs",
+    "resize2fs",
+    "tune2fs",
+    "mkswap",
+    "mke2fs",
+    "blkdiscard",
+    "nvme",
     "shred",
 ];
 
 /// Programs that rebuild what the boot needs.
 const BOOT: [&str; 12] = [
-    "update-initramfs", "dracut", "mkinitcpio", "update-grub", "update-grub2", "grub-install",
-    "grub2-install", "grub-mkconfig", "grub2-mkconfig", "grubby", "bootctl", "ldconfig",
+    "update-initramfs",
+    "dracut",
+    "mkinitcpio",
+    "update-grub",
+    "update-grub2",
+    "grub-install",
+    "grub2-install",
+    "grub-mkconfig",
+    "grub2-mkconfig",
+    "grubby",
+    "bootctl",
+    "ldconfig",
 ];
 
 /// Package managers.
 const PACKAGES: [&str; 11] = [
-    "apt", "apt-get", "aptitude", "dpkg", "dnf", "yum", "rpm", "zypper", "pacman", "apk",
+    "apt",
+    "apt-get",
+    "aptitude",
+    "dpkg",
+    "dnf",
+    "yum",
+    "rpm",
+    "zypper",
+    "pacman",
+    "apk",
     "do-release-upgrade",
 ];
 
 /// Their words that change nothing.
 const ONLY_ASK: [&str; 18] = [
-    "list", "search", "show", "info", "policy", "update", "download", "source", "changelog",
-    "-l", "-L", "-S", "-s", "-V", "check-update", "--audit", "-qa", "clean",
+    "list",
+    "search",
+    "show",
+    "info",
+    "policy",
+    "update",
+    "download",
+    "source",
+    "changelog",
+    "-l",
+    "-L",
+    "-S",
+    "-s",
+    "-V",
+    "check-update",
+    "--audit",
+    "-qa",
+    "clean",
 ];
 
 /// Programs that stop the system.
@@ -116,7 +173,13 @@ impl Shell {
         }
         if PACKAGES.contains(&program) {
             let asks = ONLY_ASK.iter().any(|word| has(word));
-            let big = ["dist-upgrade", "full-upgrade", "distro-sync", "system-upgrade", "-Syu"];
+            let big = [
+                "dist-upgrade",
+                "full-upgrade",
+                "distro-sync",
+                "system-upgrade",
+                "-Syu",
+            ];
             return match program {
                 "do-release-upgrade" => Some(Weight::Key),
                 _ if big.iter().any(|word| has(word)) => Some(Weight::Key),
@@ -249,7 +312,11 @@ fn without_prefixes(words: &[String]) -> &[String] {
             }
             let takes = ["-u", "-g", "-n", "-c"].contains(&option.as_str()) && first != "nohup";
             let takes = takes && !(first == "sudo" && option == "-n");
-            words = if takes { rest.get(1..).unwrap_or(&[]) } else { rest };
+            words = if takes {
+                rest.get(1..).unwrap_or(&[])
+            } else {
+                rest
+            };
         }
     }
     words
@@ -315,7 +382,10 @@ mod tests {
         }
         assert_eq!(weight("apt install htop"), Some(Weight::Usual));
         assert_eq!(weight("update-grub"), Some(Weight::Usual));
-        assert_eq!(weight("rm /etc/nginx/sites-enabled/a"), Some(Weight::Detail));
+        assert_eq!(
+            weight("rm /etc/nginx/sites-enabled/a"),
+            Some(Weight::Detail)
+        );
     }
 
     #[test]
@@ -344,7 +414,10 @@ mod tests {
         assert_eq!(found[0].1, "cryptsetup luksFormat /dev/sda2 --password=***");
         let line = "apt -o Acquire::http::Proxy=http://me:pw@proxy:3128 upgrade -t x --token t";
         let told = &shell.line(line)[0].1;
-        assert!(!told.contains("pw@") && told.contains("***@proxy:3128"), "{told}");
+        assert!(
+            !told.contains("pw@") && told.contains("***@proxy:3128"),
+            "{told}"
+        );
         assert!(told.ends_with("--token ***"), "{told}");
     }
 

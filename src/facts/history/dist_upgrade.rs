@@ -46,9 +46,8 @@ fn parse(log: &log::Log, zone: &Zone) -> Vec<Event> {
         let entry = Stamp::read(line).and_then(|(stamp, rest)| Some((zone.seconds(&stamp)?, rest)));
         let Some((when, rest)) = entry else { continue };
         let (level, text) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
-        let event = |kind, weight, text: String| {
-            Event::new(when, kind, weight, text).at(&log.path, number)
-        };
+        let event =
+            |kind, weight, text: String| Event::new(when, kind, weight, text).at(&log.path, number);
         if text.starts_with("release-upgrader version") {
             let text = format!("do-release-upgrade started ({text})");
             events.push(event(Kind::PackagesStarted, Weight::Key, text));
@@ -62,9 +61,7 @@ fn parse(log: &log::Log, zone: &Zone) -> Vec<Event> {
     events.extend(errors.drain(..).skip(surplus));
     if let Some((when, line, text)) = last {
         let text = format!("last entry of do-release-upgrade: {text}");
-        events.push(
-            Event::new(when, Kind::PackagesWork, Weight::Usual, text).at(&log.path, line),
-        );
+        events.push(Event::new(when, Kind::PackagesWork, Weight::Usual, text).at(&log.path, line));
     }
     events
 }
@@ -88,7 +85,11 @@ mod tests {
         };
         let events = parse(&log, &Zone::test_utc());
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
-        let expected = [Kind::PackagesStarted, Kind::PackagesError, Kind::PackagesWork];
+        let expected = [
+            Kind::PackagesStarted,
+            Kind::PackagesError,
+            Kind::PackagesWork,
+        ];
         assert_eq!(kinds, expected);
         assert_eq!(events[1].line, Some(3));
     }

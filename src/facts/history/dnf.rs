@@ -18,7 +18,8 @@ pub(super) fn collect(root: &RootDir, zone: &Zone, out: &mut Collected) {
     for name in ["dnf.rpm.log", "yum.log"] {
         for log in log::read(root, "/var/log", name, "packages that dnf changed", out) {
             let spells = spells(&log, zone);
-            out.busy.extend(spells.iter().map(|s| (s.first.0, s.last.0)));
+            out.busy
+                .extend(spells.iter().map(|s| (s.first.0, s.last.0)));
             let events: Vec<Event> = spells.iter().map(|s| s.tell(&log.path)).collect();
             seen(out, &log, &events);
             out.add(events);
@@ -46,7 +47,11 @@ fn commands(log: &log::Log, zone: &Zone) -> Vec<Event> {
                 true => Weight::Key,
                 false => Weight::Usual,
             };
-            add(Kind::PackagesStarted, weight, format!("dnf started: {command}"));
+            add(
+                Kind::PackagesStarted,
+                weight,
+                format!("dnf started: {command}"),
+            );
         } else if let Some((_, text)) = rest.split_once("CRITICAL ") {
             add(Kind::PackagesError, Weight::Key, format!("dnf: {text}"));
         }
@@ -88,8 +93,19 @@ fn spells(log: &log::Log, zone: &Zone) -> Vec<Spell> {
             continue;
         };
         let known = [
-            "Upgrade", "Upgraded", "Installed", "Erase", "Erased", "Cleanup", "Downgrade",
-            "Downgraded", "Reinstall", "Reinstalled", "Obsoleted", "Updated", "Installing",
+            "Upgrade",
+            "Upgraded",
+            "Installed",
+            "Erase",
+            "Erased",
+            "Cleanup",
+            "Downgrade",
+            "Downgraded",
+            "Reinstall",
+            "Reinstalled",
+            "Obsoleted",
+            "Updated",
+            "Installing",
         ];
         if !known.contains(&action) {
             continue;
@@ -144,7 +160,8 @@ mod tests {
             2026-11-25T02:12:12+0000 SUBDEBUG Upgraded: glibc-2.38-1.fc39.x86_64\n";
         let found = spells(&log(text), &zone);
         assert_eq!((found.len(), found[0].changes), (1, 2));
-        let text = "Nov 24 10:11:12 Installed: htop-3.x86_64\nNov 25 07:00:00 Updated: a-1.x86_64\n";
+        let text =
+            "Nov 24 10:11:12 Installed: htop-3.x86_64\nNov 25 07:00:00 Updated: a-1.x86_64\n";
         let found = spells(&log(text), &zone);
         assert_eq!(found.len(), 2);
         assert_eq!(found[1].last.0, 1_795_590_000);

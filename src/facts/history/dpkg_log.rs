@@ -93,9 +93,7 @@ fn step(words: &str) -> Option<(String, bool)> {
         "half-installed" => (format!("unpacking or removing {package}"), true),
         "unpacked" => (format!("{package} unpacked, not yet configured"), true),
         "half-configured" => (format!("configuring {package}"), true),
-        "triggers-awaited" | "triggers-pending" => {
-            (format!("{package} waits for triggers"), true)
-        }
+        "triggers-awaited" | "triggers-pending" => (format!("{package} waits for triggers"), true),
         "installed" => (format!("{package} installed"), false),
         "config-files" | "not-installed" => (format!("{package} removed"), false),
         "install" | "upgrade" | "configure" | "trigproc" | "remove" | "purge" | "disappear" => {

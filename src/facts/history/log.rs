@@ -111,7 +111,9 @@ pub(super) fn text(root: &RootDir, path: &str) -> std::io::Result<(String, bool)
         file.seek(SeekFrom::Start(0))?;
         let packed = std::io::BufReader::new(file.take(MOST_UNPACKED));
         let mut bytes = unpack(packed, packing, MOST_UNPACKED)?;
-        let skipped = bytes.len().saturating_sub(usize::try_from(TAIL).unwrap_or(usize::MAX));
+        let skipped = bytes
+            .len()
+            .saturating_sub(usize::try_from(TAIL).unwrap_or(usize::MAX));
         (bytes.split_off(skipped), skipped == 0)
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -146,7 +148,10 @@ mod tests {
             ("dpkg.log.1", 30),
             ("dpkg.log", 40),
         ] {
-            let file = std::fs::File::options().append(true).open(at(name)).unwrap();
+            let file = std::fs::File::options()
+                .append(true)
+                .open(at(name))
+                .unwrap();
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
             file.set_modified(time).unwrap();
         }

@@ -31,9 +31,9 @@ mod wtmp;
 pub use apt::Run;
 pub use boots::{Boot, Ending, UnitFailure};
 pub use clock::Clock;
+use clock::{Stamp, Zone};
 pub use journal::file::Journal;
 pub use journal::object::{Data as JournalValue, Entry as JournalEntry};
-use clock::{Stamp, Zone};
 
 /// Events of one source that are kept, the newest.
 const MOST_EVENTS: usize = 100;
@@ -207,7 +207,10 @@ fn shortened(text: &str, most: usize) -> String {
 fn without_echoes(events: &mut Vec<Event>) {
     let mut kept: Vec<Event> = Vec::with_capacity(events.len());
     for event in events.drain(..) {
-        let near = kept.iter().rev().take_while(|e| event.time.saturating_sub(e.time) <= 1);
+        let near = kept
+            .iter()
+            .rev()
+            .take_while(|e| event.time.saturating_sub(e.time) <= 1);
         let echo = |e: &Event| e.kind == event.kind && e.text == event.text;
         // The same command may be typed twice in a second.
         let same_file = |e: &Event| e.path == event.path && event.line.is_some();

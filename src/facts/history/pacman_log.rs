@@ -33,9 +33,8 @@ fn parse(log: &log::Log, zone: &Zone, events: &mut Vec<Event>) -> Vec<(i64, i64)
         let Some((when, words)) = entry(line, zone) else {
             continue;
         };
-        let event = |kind, weight, text: String| {
-            Event::new(when, kind, weight, text).at(&log.path, number)
-        };
+        let event =
+            |kind, weight, text: String| Event::new(when, kind, weight, text).at(&log.path, number);
         if let Some(command) = words.strip_prefix("[PACMAN] Running '") {
             let command = command.trim_end_matches('\'');
             let weight = match command.contains("-S") && command.contains('u') {
@@ -77,9 +76,15 @@ fn parse(log: &log::Log, zone: &Zone, events: &mut Vec<Event>) -> Vec<(i64, i64)
 }
 
 fn is_change(step: &str) -> bool {
-    ["installed ", "upgraded ", "removed ", "reinstalled ", "downgraded "]
-        .iter()
-        .any(|word| step.starts_with(word))
+    [
+        "installed ",
+        "upgraded ",
+        "removed ",
+        "reinstalled ",
+        "downgraded ",
+    ]
+    .iter()
+    .any(|word| step.starts_with(word))
 }
 
 /// A transaction that began and did not end.

@@ -68,8 +68,8 @@ fn parse(
                 None => weight.min(Weight::Usual),
             };
             let text = format!("{user} typed: {command}");
-            let event = Event::new(when, Kind::Command, weight, text)
-                .at(path, whole.then_some(number));
+            let event =
+                Event::new(when, Kind::Command, weight, text).at(path, whole.then_some(number));
             match time {
                 Some(_) => timed.push(event),
                 None => untimed.push(event),

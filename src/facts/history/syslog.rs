@@ -172,7 +172,10 @@ mod tests {
         let login = "root logged in over ssh from 192.0.2.7 (publickey)";
         assert_eq!(events[0].text, login);
         let ran = "anna ran with sudo: /usr/bin/mv sbin sbin.backup";
-        assert_eq!((events[1].text.as_str(), events[1].weight), (ran, Weight::Key));
+        assert_eq!(
+            (events[1].text.as_str(), events[1].weight),
+            (ran, Weight::Key)
+        );
     }
 
     #[test]

@@ -48,7 +48,10 @@ fn tell(session: &Session<'_>, is_last: bool, path: &str) -> Vec<Event> {
         })
         .collect();
     if is_last && session.ended.is_none() && !session.last.1.is_empty() {
-        let text = format!("the run of apt broke off after printing: {}", session.last.1);
+        let text = format!(
+            "the run of apt broke off after printing: {}",
+            session.last.1
+        );
         let event = Event::new(when, Kind::PackagesStopped, Weight::Usual, text);
         events.push(event.at(path, session.last.0));
     }

@@ -9,8 +9,14 @@ pub fn summary(history: &History) -> Vec<String> {
     let mut lines = vec![last_boot(history)];
     lines.extend(unfinished(history));
     let replaced: Vec<&Event> = of_kind(history, Kind::Replaced);
-    let links = replaced.iter().filter(|event| !event.text.contains("last changed"));
-    lines.extend(links.take(2).map(|event| format!("{}: {}.", date_of(event), event.text)));
+    let links = replaced
+        .iter()
+        .filter(|event| !event.text.contains("last changed"));
+    lines.extend(
+        links
+            .take(2)
+            .map(|event| format!("{}: {}.", date_of(event), event.text)),
+    );
     let changed = of_kind(history, Kind::Changed);
     let changed = changed.iter().rfind(|event| event.weight == Weight::Key);
     lines.extend(changed.map(|event| format!("{}: {}.", date_of(event), event.text)));
@@ -47,7 +53,11 @@ pub fn chosen(history: &History, most: usize) -> Vec<&Event> {
 }
 
 fn of_kind(history: &History, kind: Kind) -> Vec<&Event> {
-    history.events.iter().filter(|event| event.kind == kind).collect()
+    history
+        .events
+        .iter()
+        .filter(|event| event.kind == kind)
+        .collect()
 }
 
 fn date_of(event: &Event) -> String {
@@ -78,7 +88,11 @@ fn last_boot(history: &History) -> String {
     };
     let failed = match boot.failures.first() {
         Some(first) if !boot.finished => {
-            format!(" First failure: {}: {}.", first.unit, first.message.trim_end_matches('.'))
+            format!(
+                " First failure: {}: {}.",
+                first.unit,
+                first.message.trim_end_matches('.')
+            )
         }
         _ => String::new(),
     };
@@ -139,10 +153,16 @@ mod tests {
     fn what_matters_is_kept_and_stays_in_order() {
         let mut history = History::default();
         for time in 0..100 {
-            history.events.push(event(time, Kind::Login, Weight::Usual, "login"));
+            history
+                .events
+                .push(event(time, Kind::Login, Weight::Usual, "login"));
         }
-        history.events.insert(3, event(2, Kind::Replaced, Weight::Key, "replaced"));
-        history.events.insert(50, event(49, Kind::Login, Weight::Detail, "no"));
+        history
+            .events
+            .insert(3, event(2, Kind::Replaced, Weight::Key, "replaced"));
+        history
+            .events
+            .insert(50, event(49, Kind::Login, Weight::Detail, "no"));
         let chosen = chosen(&history, 10);
         assert_eq!(chosen.len(), 10);
         assert_eq!(chosen[0].text, "replaced");

@@ -76,7 +76,9 @@ pub(super) fn collect(root: &RootDir, out: &mut Collected) {
         let why = "a SQLite database, not read by this version";
         out.source(database, "starts, stops and logins", Some(why.into()));
     }
-    let logins = records.iter().filter_map(|(r, path)| Some(login(r)?.at(path, None)));
+    let logins = records
+        .iter()
+        .filter_map(|(r, path)| Some(login(r)?.at(path, None)));
     out.add(logins.collect());
     out.boots.extend(boots(&records));
 }

@@ -80,7 +80,9 @@ impl Journal {
         let number = |at| u64_at(&header, at).ok_or("shorter than its header");
         let flags = u32_at(&header, 12).ok_or("shorter than its header")?;
         if flags & !KNOWN != 0 {
-            return Err(format!("its form is newer than this version knows ({flags:#x})"));
+            return Err(format!(
+                "its form is newer than this version knows ({flags:#x})"
+            ));
         }
         Ok(Self {
             compact: flags & COMPACT != 0,
@@ -184,7 +186,9 @@ impl Journal {
             let used = room.min(left);
             // Only the end of a long array can be among the last.
             let skipped = used.saturating_sub(most as u64);
-            let start = next.saturating_add(24).saturating_add(skipped.saturating_mul(step));
+            let start = next
+                .saturating_add(24)
+                .saturating_add(skipped.saturating_mul(step));
             offsets.extend(self.offsets(start, used - skipped, step));
             left -= used;
             next = u64_at(&header, 16).unwrap_or(0);

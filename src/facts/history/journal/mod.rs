@@ -1,7 +1,7 @@
 //! The persistent journal: `/var/log/journal/*/system*.journal`. Boots, how far
 //! each came, what failed in it, and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use self::file::Journal;
@@ -80,6 +80,8 @@ struct Gathered {
     /// Microseconds: of its last entry, and whether that was the journal's end.
     newest: u64,
     ends_with_stop: bool,
+    /// With microseconds: several come in one second.
+    failures: Vec<(u64, UnitFailure)>,
     reached_at: i64,
     going_down: bool,
 }
@@ -135,9 +137,12 @@ fn files(root: &RootDir) -> Vec<String> {
 
 fn finish(gathered: Gathered) -> Boot {
     let mut boot = gathered.boot;
-    boot.failures.sort_by_key(|failure| failure.time);
-    boot.failures.dedup_by(|b, a| a.unit == b.unit);
-    boot.failures.truncate(MOST_FAILURES);
+    let mut failures = gathered.failures;
+    failures.sort_by_key(|(time, _)| *time);
+    let mut seen = BTreeSet::new();
+    failures.retain(|(_, failure)| seen.insert(failure.unit.clone()));
+    failures.truncate(MOST_FAILURES);
+    boot.failures = failures.into_iter().map(|(_, failure)| failure).collect();
     boot.ending = match (gathered.ends_with_stop, gathered.going_down) {
         (true, _) => Ending::Clean,
         (false, true) => Ending::ShuttingDown,
@@ -163,12 +168,16 @@ fn gather(journal: &Journal, path: &str, boots: &mut BTreeMap<String, Gathered>)
             },
             newest: 0,
             ends_with_stop: false,
+            failures: Vec::new(),
             reached_at: 0,
             going_down: false,
         });
         if first.seconds() <= known.boot.started {
             known.boot.started = first.seconds();
-            let kernel = journal.text(&first, "MESSAGE").as_deref().and_then(kernel_of);
+            let kernel = journal
+                .text(&first, "MESSAGE")
+                .as_deref()
+                .and_then(kernel_of);
             known.boot.kernel = known.boot.kernel.take().or(kernel);
         }
         if last.realtime >= known.newest {
@@ -202,7 +211,10 @@ fn by_message_id(journal: &Journal, boots: &mut BTreeMap<String, Gathered>) {
             match id {
                 STARTUP_FINISHED => known.boot.finished = true,
                 SHUTDOWN => known.going_down = true,
-                _ => known.boot.failures.extend(failed(journal, &entry)),
+                _ => {
+                    let failure = failed(journal, &entry);
+                    known.failures.extend(failure.map(|f| (entry.realtime, f)));
+                }
             }
         }
     }
