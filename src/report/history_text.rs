@@ -90,3 +90,52 @@ fn unreadable(page: &mut Page, history: &History) {
         page.line(&format!("not read: {more} more files (--json names them)"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::history::{Kind, Source, Weight};
+
+    fn event(time: i64, clock: Clock, text: &str) -> Event {
+        Event {
+            time,
+            clock,
+            kind: Kind::Command,
+            weight: Weight::Usual,
+            text: text.into(),
+            path: "/x".into(),
+            line: None,
+        }
+    }
+
+    #[test]
+    fn a_narrow_page_with_its_legend_and_what_was_not_read() {
+        let found = History {
+            events: (0..60)
+                .map(|n| event(n * 60, Clock::NotAfter, &"word ".repeat(30)))
+                .chain([event(9_999_999, Clock::Local, "a\x1b[2Jb")])
+                .collect(),
+            sources: vec![Source {
+                path: "/var/log/wtmp".into(),
+                holds: "logins".into(),
+                newest: None,
+                unreadable: Some("I/O error".into()),
+            }],
+            zone: "not known".into(),
+            ..History::default()
+        };
+        let text = history(&found, Selection::default());
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let told = text.lines().filter(|line| line.contains("1970-")).count();
+        assert_eq!(told, SHOWN);
+        assert!(text.contains("1970-04-26 17:46? a?[2Jb"), "{text}");
+        for words in ["\n<  at", "\n?  in", "36 more events", "wtmp: I/O error"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let since = Selection {
+            all: false,
+            since: Some(9_000_000),
+        };
+        assert_eq!(since.of(&found).len(), 1);
+    }
+}

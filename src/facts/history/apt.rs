@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::commands::without_secrets;
 use super::{Clock, Collected, Event, Kind, Stamp, Weight, Zone, log};
 use crate::sys::root_dir::RootDir;
 
@@ -151,7 +152,7 @@ fn parse(log: &log::Log, zone: &Zone) -> Vec<Run> {
         }
         let Some(run) = runs.last_mut() else { continue };
         match field {
-            "Commandline" => run.command = super::shortened(value, 400),
+            "Commandline" => run.command = super::shortened(&without_secrets(value), 400),
             "Requested-By" => run.asked_by = Some(super::shortened(value, 60)),
             "Install" | "Reinstall" => run.install += count(value),
             "Upgrade" | "Downgrade" => {

@@ -1,5 +1,6 @@
 //! `/var/log/dnf.rpm.log`, `dnf.log`, `dnf5.log`, and `yum.log` before them.
 
+use super::commands::without_secrets;
 use super::{Clock, Collected, Event, Kind, Stamp, Weight, Zone, log};
 use crate::sys::root_dir::RootDir;
 
@@ -50,7 +51,7 @@ fn commands(log: &log::Log, zone: &Zone) -> Vec<Event> {
             add(
                 Kind::PackagesStarted,
                 weight,
-                format!("dnf started: {command}"),
+                format!("dnf started: {}", without_secrets(command)),
             );
         } else if let Some((_, text)) = rest.split_once("CRITICAL ") {
             add(Kind::PackagesError, Weight::Key, format!("dnf: {text}"));

@@ -84,7 +84,7 @@ fn last_boot(history: &History) -> String {
     let (from, to) = (when(boot.started), when(boot.last));
     let end = match boot.ending {
         Ending::Unknown => format!("its last record is of {to}"),
-        ending => format!("{} at {to}", ending.words()),
+        ending => format!("it {} at {to}", ending.words()),
     };
     let failed = match boot.failures.first() {
         Some(first) if !boot.finished => {

@@ -94,7 +94,7 @@ impl Journal {
 
     /// The object of this kind at `offset`: its flags and its bytes.
     fn object(&self, offset: u64, kind: u8) -> Option<(u8, Vec<u8>)> {
-        if offset == 0 || offset % 8 != 0 {
+        if offset == 0 || !offset.is_multiple_of(8) {
             return None;
         }
         let header = read(&self.source, offset, OBJECT_HEADER)?;
