@@ -61,6 +61,7 @@ mod no_disks;
 mod no_system;
 mod only_stale_leg;
 mod package_database_damaged;
+mod pacman_interrupted;
 mod part_not_mounted;
 mod partition_table_damaged;
 mod preload_ignored;
@@ -165,6 +166,7 @@ pub const CHECKS: &[&Check] = &[
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
     &upgrade_interrupted::CHECK,
+    &pacman_interrupted::CHECK,
 ];
 
 /// The check with this id.

@@ -232,6 +232,11 @@ pub fn since(text: &str) -> Option<i64> {
     rest.is_empty().then_some(seconds)
 }
 
+/// The end of a log, for who reads but one of them.
+pub(super) fn end_of(root: &RootDir, path: &str) -> std::io::Result<String> {
+    log::text(root, path).map(|(text, _)| text)
+}
+
 /// The history of an open tree.
 pub fn of(root: &RootDir) -> History {
     let (_, owners) = super::packages::collect(root);

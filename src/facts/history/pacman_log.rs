@@ -1,5 +1,6 @@
 //! `/var/log/pacman.log` (libalpm's `alpm_logaction`).
 
+use super::commands::without_secrets;
 use super::{Clock, Collected, Event, Kind, Stamp, Weight, Zone, log};
 use crate::sys::root_dir::RootDir;
 
@@ -41,7 +42,7 @@ fn parse(log: &log::Log, zone: &Zone, events: &mut Vec<Event>) -> Vec<(i64, i64)
                 true => Weight::Key,
                 false => Weight::Usual,
             };
-            let text = format!("pacman started: {command}");
+            let text = format!("pacman started: {}", without_secrets(command));
             events.push(event(Kind::PackagesStarted, weight, text));
             continue;
         }
@@ -59,6 +60,12 @@ fn parse(log: &log::Log, zone: &Zone, events: &mut Vec<Event>) -> Vec<(i64, i64)
             "transaction completed" => {
                 let text = format!("pacman completed a transaction ({} changes)", open.changes);
                 events.push(event(Kind::PackagesEnded, Weight::Usual, text));
+                busy.extend(open.started.map(|started| (started.0, when.0)));
+                open.ended = true;
+            }
+            "transaction failed" | "transaction interrupted" => {
+                let text = format!("pacman: {step} after {} changes", open.changes);
+                events.push(event(Kind::PackagesError, Weight::Key, text));
                 busy.extend(open.started.map(|started| (started.0, when.0)));
                 open.ended = true;
             }

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::root_dir::RootDir;
 
+pub mod apk;
 pub mod history;
 mod ownership;
+pub mod pacman;
 pub mod status;
 
+pub use apk::Apk;
 pub use history::Upgrade;
 pub use ownership::Ownership;
+pub use pacman::{Installed, Pacman};
 pub use status::{Package, State};
 
 /// Files of dpkg are text of at most this size (a status file of a machine
@@ -34,9 +38,13 @@ pub struct DatabaseFault {
 pub enum Packages {
     /// dpkg's.
     Dpkg(Dpkg),
+    /// pacman's.
+    Pacman(Pacman),
+    /// apk's.
+    Apk(Apk),
     /// Another manager's, which is not read by this version.
     Other {
-        /// `rpm`, `pacman` or `apk`.
+        /// `rpm`.
         manager: String,
     },
     /// No database was found.
@@ -86,13 +94,15 @@ pub(super) fn collect(root: &RootDir) -> (Packages, Ownership) {
     let others = [
         ("rpm", "/usr/lib/sysimage/rpm"),
         ("rpm", "/var/lib/rpm"),
-        ("pacman", "/var/lib/pacman/local"),
-        ("apk", "/lib/apk/db"),
+        ("pacman", pacman::LOCAL),
+        ("apk", apk::PLACE),
     ];
     let found = others
         .iter()
         .find(|(_, path)| root.symlink_metadata(path).is_ok());
     let packages = match found {
+        Some(("pacman", _)) => Packages::Pacman(pacman::collect(root)),
+        Some(("apk", _)) => Packages::Apk(apk::collect(root)),
         Some((manager, _)) => Packages::Other {
             manager: (*manager).to_owned(),
         },
