@@ -32,6 +32,8 @@ pub enum Command {
     Elf(ElfArgs),
     /// Show the package database and where an upgrade stands; verify packaged files
     Packages(PackagesArgs),
+    /// Show what happened to the patient: upgrades, boots, commands, renames
+    History(HistoryArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Take a repair back
@@ -167,6 +169,23 @@ pub struct PackagesArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Show every event, not only those that matter most
+    #[arg(long)]
+    pub all: bool,
+    /// Show events from this date on (UTC), such as 2026-11-25
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -72,6 +72,7 @@ mod no_system;
 mod only_stale_leg;
 mod package_database_damaged;
 mod package_files;
+mod pacman_interrupted;
 mod part_not_mounted;
 mod partition_table_damaged;
 mod permissions_changed;
@@ -193,6 +194,7 @@ pub const CHECKS: &[&Check] = &[
     &archives_incomplete::CHECK,
     &policy_left_behind::CHECK,
     &release_end_of_life::CHECK,
+    &pacman_interrupted::CHECK,
 ];
 
 /// The check with this id.

@@ -15,6 +15,7 @@ mod choice;
 mod diagnose;
 mod elf;
 mod explain;
+mod history;
 mod keys;
 mod legs;
 mod packages;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Some(Command::Legs(args)) => legs::run(&args),
         Some(Command::Elf(args)) => elf::run(&args),
         Some(Command::Packages(args)) => packages::run(&args),
+        Some(Command::History(args)) => history::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
@@ -53,6 +55,7 @@ pub fn needs_supervisor(cli: &Cli) -> bool {
         Some(Command::Repair(args)) => on_disks(&args.target),
         Some(Command::Elf(args)) => on_disks(&args.target),
         Some(Command::Packages(args)) => on_disks(&args.target),
+        Some(Command::History(args)) => on_disks(&args.target),
         Some(Command::Undo(args)) => on_disks(&args.target),
         Some(Command::Survey(_)) => nix::unistd::geteuid().is_root(),
         Some(Command::Explain(args)) => args.path.is_some() && on_disks(&args.target),

@@ -35,6 +35,12 @@ fn show(found: &Packages, args: &PackagesArgs) -> Result<Outcome> {
     }
     Ok(match found {
         Packages::Dpkg(dpkg) if dpkg.faults.is_empty() && !dpkg.is_interrupted() => Outcome::Boots,
+        Packages::Pacman(pacman)
+            if pacman.faults.is_empty() && pacman.unfinished.is_none() && pacman.lock.is_none() =>
+        {
+            Outcome::Boots
+        }
+        Packages::Apk(apk) if apk.faults.is_empty() => Outcome::Boots,
         _ => Outcome::Undetermined,
     })
 }

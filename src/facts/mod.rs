@@ -14,6 +14,7 @@ pub mod critical;
 pub mod earlier;
 pub mod elf;
 pub mod grub;
+pub mod history;
 pub mod init;
 pub mod integrity;
 pub mod kernels;
@@ -30,6 +31,7 @@ pub mod units;
 use critical::Critical;
 use earlier::Earlier;
 use elf::{Loader, Surroundings};
+use history::History;
 use init::Init;
 use integrity::Integrity;
 use kernels::Kernels;
@@ -93,6 +95,9 @@ pub struct Tree {
     /// Panics that the system archived.
     #[serde(default)]
     pub last_panic: Archive,
+    /// What happened to it, as its logs tell.
+    #[serde(default)]
+    pub history: History,
     /// Parts of the collecting that failed by a fault of Lifeboot's own.
     pub failed: Vec<String>,
 }
@@ -183,15 +188,17 @@ impl Tree {
             hidden: integrity::hidden(&layout, &mounts),
             boot: integrity::BootFiles::of(root, &init, &critical),
         };
-        let (outside, integrity) = std::thread::scope(|threads| {
+        let (outside, integrity, history) = std::thread::scope(|threads| {
             let scan = threads.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
             let files = threads.spawn(|| match verify {
                 Some(told) => integrity::collect(root, &scope, told),
                 None => integrity::collect(root, &scope, &mut |_, _| {}),
             });
+            let history = threads.spawn(|| history::collect(root, &owners, &layout));
             (
                 joined("all programs", scan, &mut failed),
                 joined("the files of packages", files, &mut failed),
+                joined("the history", history, &mut failed),
             )
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
@@ -211,6 +218,7 @@ impl Tree {
             mdadm_conf: mdadm_conf::collect(root),
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
+            history,
             failed,
         }
     }

@@ -10,6 +10,7 @@ use crate::verdict::Verdict;
 
 pub mod elf_text;
 mod health_text;
+pub mod history_text;
 mod legs_text;
 pub mod packages_text;
 mod read_test_text;

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::facts::packages::dpkg::Dpkg;
 use crate::facts::packages::standing::{Basis, Direction, Standing};
-use crate::facts::packages::{Packages, count_states};
+use crate::facts::packages::{DatabaseFault, Packages, Pacman, count_states};
 
 /// Names that are shown of each kind.
 const NAMES: usize = 8;
@@ -15,10 +15,44 @@ const FAULTS: usize = 4;
 pub fn packages(found: &Packages) -> String {
     match found {
         Packages::Dpkg(dpkg) => of_dpkg(dpkg),
+        Packages::Pacman(pacman) => of_pacman(pacman),
+        Packages::Apk(apk) => {
+            let mut page = Page::default();
+            page.line(&format!("{} packages of apk's", apk.packages.len()));
+            faults(&mut page, &apk.faults);
+            page.finish()
+        }
         Packages::Other { manager } => {
             format!("the database of {manager} is not read by this version\n")
         }
         Packages::None => "no package database was found\n".into(),
+    }
+}
+
+fn of_pacman(pacman: &Pacman) -> String {
+    let mut page = Page::default();
+    page.line(&format!("{} packages of pacman's", pacman.packages.len()));
+    if let Some(run) = &pacman.unfinished {
+        let line = format!(
+            "Unfinished since {}: {} packages changed; last: {}",
+            run.started, run.changed, run.last
+        );
+        page.item("", 2, &line);
+    }
+    if let Some(lock) = &pacman.lock {
+        page.item("", 2, &format!("A lock was left behind: {lock}"));
+    }
+    for name in pacman.twice().iter().take(NAMES) {
+        page.item("  ", 4, &format!("there twice: {name}"));
+    }
+    faults(&mut page, &pacman.faults);
+    page.finish()
+}
+
+/// What is wrong with the database of a manager other than dpkg.
+fn faults(page: &mut Page, faults: &[DatabaseFault]) {
+    for fault in faults.iter().take(FAULTS) {
+        page.item("! ", 2, &format!("{}: {}", fault.path, fault.what));
     }
 }
 

@@ -18,9 +18,11 @@ use nix::sys::stat::{self, FileStat, Mode, SFlag};
 use serde::{Deserialize, Serialize};
 
 mod directory;
+mod times;
 mod walk;
 
 pub use directory::Directory;
+pub use times::Times;
 use walk::{Place, Walk, link_text};
 
 /// Tries of `openat2` while somebody renames things under it (`EAGAIN`).

@@ -44,6 +44,9 @@ pub struct Level {
     /// Words that the report must have.
     #[serde(default)]
     pub says: Vec<String>,
+    /// Words that `lifeboot history` says, in this order.
+    #[serde(default)]
+    pub history: Vec<String>,
     /// Present when `repair --yes` is to be tried.
     pub repaired: Option<Repaired>,
 }

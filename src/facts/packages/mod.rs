@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::root_dir::RootDir;
 
+pub mod apk;
 pub mod apt;
 pub mod control;
 pub mod deb;
@@ -13,13 +14,16 @@ pub mod dpkg;
 pub mod dpkg_files;
 pub mod history;
 mod ownership;
+pub mod pacman;
 pub mod standing;
 pub mod unpack;
 pub mod version;
 
+pub use apk::Apk;
 pub use dpkg::{DatabaseFault, Dpkg, Package, State, status};
 pub use history::Upgrade;
 pub use ownership::Ownership;
+pub use pacman::{Installed, Pacman};
 
 /// Files of dpkg are text of at most this size (a status file of a machine
 /// with 10,000 packages has 20 MB).
@@ -31,9 +35,13 @@ pub(super) const LIMIT: u64 = 256 << 20;
 pub enum Packages {
     /// dpkg's.
     Dpkg(Box<Dpkg>),
+    /// pacman's.
+    Pacman(Pacman),
+    /// apk's.
+    Apk(Apk),
     /// Another manager's, which is not read by this version.
     Other {
-        /// `rpm`, `pacman` or `apk`.
+        /// `rpm`.
         manager: String,
     },
     /// No database was found.
@@ -59,13 +67,15 @@ pub fn collect(root: &RootDir, depth: Depth) -> (Packages, Ownership) {
     let others = [
         ("rpm", "/usr/lib/sysimage/rpm"),
         ("rpm", "/var/lib/rpm"),
-        ("pacman", "/var/lib/pacman/local"),
-        ("apk", "/lib/apk/db"),
+        ("pacman", pacman::LOCAL),
+        ("apk", apk::PLACE),
     ];
     let found = others
         .iter()
         .find(|(_, path)| root.symlink_metadata(path).is_ok());
     let packages = match found {
+        Some(("pacman", _)) => Packages::Pacman(pacman::collect(root)),
+        Some(("apk", _)) => Packages::Apk(apk::collect(root)),
         Some((manager, _)) => Packages::Other {
             manager: (*manager).to_owned(),
         },

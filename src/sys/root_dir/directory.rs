@@ -18,7 +18,7 @@ use super::{Entry, Kind, Meta, RootDir, kind_of};
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
-pub struct Directory(OwnedFd);
+pub struct Directory(pub(super) OwnedFd);
 
 /// Names that one `getdents64(2)` gives at most, in bytes: all of nearly every
 /// directory.
