@@ -111,6 +111,7 @@ fn tell(samples: &[Sample], busy: &[(i64, i64)]) -> Vec<Event> {
     let clusters: Vec<Cluster> = clusters(samples)
         .into_iter()
         .filter(|c| c.files >= LEAST_FILES && c.packages.len() >= LEAST_PACKAGES)
+        .filter(|c| covers_a_place(c, &totals))
         .filter(|c| !explained(c, busy))
         .collect();
     clusters
@@ -154,9 +155,9 @@ fn clusters(samples: &[Sample]) -> Vec<Cluster> {
         };
         cluster.last = time;
         cluster.files += 1;
-        let born = sample.times.born;
-        // Without the time of birth, a file written then was put there.
-        let made = born.unwrap_or(sample.times.modified);
+        // Made then, or written then: chmod and chown do neither.
+        let Times { born, modified, .. } = sample.times;
+        let made = born.map_or(modified, |born| born.max(modified));
         cluster.made += usize::from(time.saturating_sub(made) < 60);
         cluster.packages.extend(sample.owner);
         *cluster.places.entry(sample.place).or_default() += 1;
@@ -164,6 +165,15 @@ fn clusters(samples: &[Sample]) -> Vec<Cluster> {
         cluster.open_to_all += usize::from(sample.times.mode & 0o002 != 0);
     }
     clusters
+}
+
+/// True when it has at least half of all names of one place: a command that
+/// goes through a directory leaves none out, and packages replace few later.
+fn covers_a_place(cluster: &Cluster, totals: &BTreeMap<&str, usize>) -> bool {
+    cluster.places.iter().any(|(place, count)| {
+        let total = totals.get(place).copied().unwrap_or(*count);
+        *count >= LEAST_FILES && count * 2 >= total
+    })
 }
 
 /// True when a package manager worked at that time.
@@ -258,6 +268,28 @@ mod tests {
             tell(&samples(1000, 50_000, None, 0), &[])[0].weight,
             Weight::Usual
         );
+    }
+
+    #[test]
+    fn files_that_were_written_then_were_not_only_touched() {
+        let mut all = samples(1000, 50_000, Some(1), 0);
+        all.iter_mut()
+            .for_each(|s| s.times.modified = s.times.changed);
+        assert_eq!(tell(&all, &[(1, 2)])[0].weight, Weight::Detail);
+        // A small part of a directory is not what a recursive command leaves.
+        let mut part = samples(100, 90_000, Some(1), 0);
+        part.extend(
+            (0..40_000)
+                .map(|n| Sample {
+                    times: Times {
+                        changed: 1_000_000 + n * 100,
+                        ..part[0].times
+                    },
+                    ..part[0].clone()
+                })
+                .collect::<Vec<_>>(),
+        );
+        assert!(tell(&part, &[(1, 2)]).is_empty());
     }
 
     #[test]
