@@ -30,6 +30,10 @@ pub enum Command {
     Legs(LegsArgs),
     /// Show what programs load, and what is missing, as the patient's loader sees it
     Elf(ElfArgs),
+    /// Show the package database and where an upgrade stands; verify packaged files
+    Packages(PackagesArgs),
+    /// Show what happened to the patient: upgrades, boots, commands, renames
+    History(HistoryArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Take a repair back
@@ -153,6 +157,40 @@ pub struct ElfArgs {
     pub json: bool,
 }
 
+/// Arguments of `packages`.
+#[derive(Debug, Args)]
+pub struct PackagesArgs {
+    /// Read the files of these packages [default: of all], and compare them
+    #[arg(long, num_args = 0.., value_name = "PACKAGE")]
+    pub verify: Option<Vec<String>>,
+    /// Print what `dpkg --verify` would print
+    #[arg(long, conflicts_with = "json", requires = "verify")]
+    pub dpkg_format: bool,
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Show every event, not only those that matter most
+    #[arg(long)]
+    pub all: bool,
+    /// Show events from this date on (UTC), such as 2026-11-25
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// How much `survey --read-test` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReadTestMode {
@@ -168,6 +206,9 @@ pub struct DiagnoseArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
+    /// Read every file of every package, not only what the boot needs
+    #[arg(long, conflicts_with = "facts")]
+    pub verify: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

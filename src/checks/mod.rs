@@ -5,10 +5,13 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
+use crate::facts::packages::{Dpkg, Packages};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
 
 mod absent_member_expected;
+mod alternative_broken;
+mod archives_incomplete;
 mod array_data_doubtful;
 mod array_degraded;
 mod array_inactive;
@@ -19,6 +22,7 @@ mod array_reshaping;
 mod array_running;
 mod array_unusable;
 mod bad_blocks_recorded;
+mod database_info_emptied;
 mod default_entry_broken;
 mod disk_dropped_out;
 mod disk_failing;
@@ -27,12 +31,16 @@ mod disk_overheating;
 mod disk_unreadable;
 mod disk_worn;
 mod elf_damaged;
+mod files_damaged;
+mod files_missing;
+mod files_replaced;
 mod filesystem_device_stale;
 mod filesystem_incomplete;
 mod fstab_device_missing;
 mod fstab_invalid;
 mod grub_config_missing;
 mod grub_missing_on_disk;
+mod half_installed;
 mod init_missing;
 mod init_not_executable;
 mod initramfs_missing;
@@ -41,6 +49,7 @@ mod journal_device_missing;
 mod journal_not_replayed;
 mod kernel_missing;
 mod last_panic;
+mod leftover_files;
 mod leg_stale;
 mod legs_diverged;
 mod library_empty;
@@ -53,6 +62,7 @@ mod loader_cache_damaged;
 mod loader_cache_stale;
 mod loader_version_mismatch;
 mod login_broken;
+mod maintainer_script_empty;
 mod member_mounted_directly;
 mod member_of_two_arrays;
 mod modules_missing;
@@ -61,12 +71,18 @@ mod no_disks;
 mod no_system;
 mod only_stale_leg;
 mod package_database_damaged;
+mod package_files;
+mod pacman_interrupted;
 mod part_not_mounted;
 mod partition_table_damaged;
+mod permissions_changed;
+mod policy_left_behind;
 mod preload_ignored;
 mod preload_unusual;
 mod program_broken;
 mod programs_broken;
+mod release_end_of_life;
+mod releases_mixed;
 mod repair_interrupted;
 mod root_parameter_wrong;
 mod several_systems;
@@ -164,7 +180,21 @@ pub const CHECKS: &[&Check] = &[
     &login_broken::CHECK,
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
+    &database_info_emptied::CHECK,
+    &files_missing::CHECK,
+    &files_damaged::CHECK,
+    &files_replaced::CHECK,
+    &permissions_changed::CHECK,
     &upgrade_interrupted::CHECK,
+    &half_installed::CHECK,
+    &releases_mixed::CHECK,
+    &leftover_files::CHECK,
+    &maintainer_script_empty::CHECK,
+    &alternative_broken::CHECK,
+    &archives_incomplete::CHECK,
+    &policy_left_behind::CHECK,
+    &release_end_of_life::CHECK,
+    &pacman_interrupted::CHECK,
 ];
 
 /// The check with this id.
@@ -266,13 +296,26 @@ fn tree_with_usr(facts: &Facts) -> Option<&Tree> {
 /// or GRUB in the first sector of its disk.
 fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
     let package = match &tree.packages {
-        crate::facts::packages::Packages::Dpkg(dpkg) => {
+        Packages::Dpkg(dpkg) => {
             dpkg.has(|name| name.starts_with("linux-image-") || name.starts_with("grub-"))
         }
         _ => false,
     };
     let disks = facts.has_disks() && facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
     package || tree.kernels.grub.is_some() || !tree.kernels.kernels.is_empty() || disks
+}
+
+/// dpkg's database, where the root has one.
+fn dpkg(facts: &Facts) -> Option<&Dpkg> {
+    match &facts.tree.as_ref()?.packages {
+        Packages::Dpkg(dpkg) => Some(dpkg),
+        _ => None,
+    }
+}
+
+/// True when dpkg or apt has work left that it had begun.
+fn is_between(dpkg: &Dpkg) -> bool {
+    dpkg.is_interrupted() || dpkg.standing.mixed
 }
 
 /// A few names, and how many more there are.

@@ -1,6 +1,6 @@
 //! The package manager was stopped in the middle of its work.
 
-use super::{Check, some};
+use super::{Check, releases_mixed, some};
 use crate::facts::packages::{Dpkg, Packages, State, count_states};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -16,6 +16,15 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
     let dpkg = match &tree.packages {
         Packages::Dpkg(dpkg) => dpkg,
+        // pacman's unfinished work is another check's matter.
+        Packages::Pacman(_) => return,
+        Packages::Apk(apk) => {
+            if let Some(fault) = apk.faults.first() {
+                let why = format!("{}: {}", fault.path, fault.what);
+                out.could_not_tell(Stage::Packages, "the packages", why);
+            }
+            return;
+        }
         Packages::Other { manager } => {
             let why = format!("databases of {manager} are not read by this version");
             out.could_not_tell(Stage::Packages, "the packages", why);
@@ -34,7 +43,8 @@ fn run(facts: &Facts, out: &mut Findings) {
     }
     let title = match (run, unfinished.len()) {
         (Some(run), _) => format!(
-            "an upgrade stopped: {} of {} packages are not done",
+            "an upgrade{} stopped: {} of {} packages are not done",
+            between(dpkg),
             run.planned.saturating_sub(run.done),
             run.planned
         ),
@@ -51,6 +61,15 @@ fn run(facts: &Facts, out: &mut Findings) {
         );
     out.push(finding);
     doubt(dpkg, tree, out);
+}
+
+/// ` from Debian 12 (bookworm) to Debian 13 (trixie)`
+fn between(dpkg: &Dpkg) -> String {
+    let standing = &dpkg.standing;
+    match (&standing.from, &standing.to) {
+        (Some(from), Some(to)) if from != to => format!(" from {} to {}", from.label(), to.label()),
+        _ => String::new(),
+    }
 }
 
 fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
@@ -80,6 +99,7 @@ fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
             format!("starts with files of unfinished packages: {names}"),
         ));
     }
+    all.extend(releases_mixed::ways(&dpkg.standing));
     if dpkg.pending_updates > 0 {
         let what = format!("{} records not yet merged", dpkg.pending_updates);
         all.push(Evidence::seen("/var/lib/dpkg/updates", what));

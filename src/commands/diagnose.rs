@@ -37,9 +37,9 @@ fn look(args: &DiagnoseArgs) -> Result<Report> {
     if args.target.root.is_none() {
         say("lifeboot: looking at the disks, writing nothing ...");
     }
-    let report = patient::diagnosed(&args.target)?;
+    let report = patient::diagnosed_with(&args.target, args.verify)?;
     match choice::of_root(&args.target, &report, args.json)? {
-        Some(target) => patient::diagnosed(&target),
+        Some(target) => patient::diagnosed_with(&target, args.verify),
         None => Ok(report),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::patient::Patient;
+use super::patient::{Patient, no_root};
 use super::{print, print_json};
 use crate::cli::ElfArgs;
 use crate::facts::Facts;
@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 use crate::report::elf_text;
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
-use crate::sysroot::{Search, directory};
+use crate::sysroot::directory;
 
 pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
     let whole_boot = args.symbols && args.path.is_empty();
@@ -31,19 +31,6 @@ pub(super) fn run(args: &ElfArgs) -> Result<Outcome> {
     };
     patient.close()?;
     answer
-}
-
-fn no_root(search: &Search) -> anyhow::Error {
-    match search {
-        Search::Several { candidates } => {
-            let names: Vec<_> = candidates.iter().map(|c| c.name.as_str()).collect();
-            anyhow::anyhow!(
-                "there are several systems; name one with --root-device: {}",
-                names.join(", ")
-            )
-        }
-        _ => anyhow::anyhow!("no system was found; mount it and name it with --root DIR"),
-    }
 }
 
 fn on(root: &RootDir, args: &ElfArgs) -> Result<Outcome> {

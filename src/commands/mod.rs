@@ -15,8 +15,10 @@ mod choice;
 mod diagnose;
 mod elf;
 mod explain;
+mod history;
 mod keys;
 mod legs;
+mod packages;
 mod patient;
 mod progress;
 mod read_test;
@@ -34,6 +36,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Some(Command::Diagnose(args)) => diagnose::run(&args),
         Some(Command::Legs(args)) => legs::run(&args),
         Some(Command::Elf(args)) => elf::run(&args),
+        Some(Command::Packages(args)) => packages::run(&args),
+        Some(Command::History(args)) => history::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
@@ -50,6 +54,8 @@ pub fn needs_supervisor(cli: &Cli) -> bool {
         Some(Command::Diagnose(args)) => on_disks(&args.target) && args.facts.is_none(),
         Some(Command::Repair(args)) => on_disks(&args.target),
         Some(Command::Elf(args)) => on_disks(&args.target),
+        Some(Command::Packages(args)) => on_disks(&args.target),
+        Some(Command::History(args)) => on_disks(&args.target),
         Some(Command::Undo(args)) => on_disks(&args.target),
         Some(Command::Survey(_)) => nix::unistd::geteuid().is_root(),
         Some(Command::Explain(args)) => args.path.is_some() && on_disks(&args.target),

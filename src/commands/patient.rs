@@ -12,6 +12,7 @@ use crate::assembly::{self, Assembly, State};
 use crate::checks;
 use crate::cli::Target;
 use crate::facts::Facts;
+use crate::facts::integrity::Told;
 use crate::journal::{self, Action};
 use crate::kmod;
 use crate::repairs;
@@ -204,11 +205,17 @@ impl Patient {
 
     /// Collects the facts.
     pub(super) fn facts(&self) -> Facts {
+        self.facts_with(None)
+    }
+
+    /// Collects the facts; with `verify`, from every file of a package.
+    pub(super) fn facts_with(&self, verify: Option<&mut Told<'_>>) -> Facts {
         Facts::collect(
             &self.survey,
             &self.assembly,
             self.search.clone(),
             self.sysroot(),
+            verify,
         )
     }
 
@@ -232,9 +239,19 @@ impl Patient {
 
 /// Opens the patient for looking, judges it and closes it again.
 pub(super) fn diagnosed(target: &Target) -> Result<Report> {
+    diagnosed_with(target, false)
+}
+
+/// The same, and `verify` has every file of a package read.
+pub(super) fn diagnosed_with(target: &Target, verify: bool) -> Result<Report> {
     let patient = Patient::look(target)?;
     announce(&patient);
-    let mut report = patient.report();
+    let mut progress = Progress::of("lifeboot: reading the files of packages");
+    let mut told = |done, all| progress.show(done, all, "");
+    let verify: Option<&mut Told<'_>> = if verify { Some(&mut told) } else { None };
+    let facts = patient.facts_with(verify);
+    drop(progress);
+    let mut report = judge(facts, patient.sysroot());
     report.writes = patient.close()?;
     report.target = target.words();
     Ok(report)
@@ -346,5 +363,19 @@ pub(super) fn announce(patient: &Patient) {
         for part in &info.parts {
             say(&format!("{} from {}", part.target.display(), part.device));
         }
+    }
+}
+
+/// Why there is no root to look into.
+pub(super) fn no_root(search: &Search) -> anyhow::Error {
+    match search {
+        Search::Several { candidates } => {
+            let names: Vec<_> = candidates.iter().map(|c| c.name.as_str()).collect();
+            anyhow::anyhow!(
+                "there are several systems; name one with --root-device: {}",
+                names.join(", ")
+            )
+        }
+        _ => anyhow::anyhow!("no system was found; mount it and name it with --root DIR"),
     }
 }

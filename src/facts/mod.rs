@@ -14,7 +14,9 @@ pub mod critical;
 pub mod earlier;
 pub mod elf;
 pub mod grub;
+pub mod history;
 pub mod init;
+pub mod integrity;
 pub mod kernels;
 pub mod last_panic;
 pub mod layout;
@@ -29,7 +31,9 @@ pub mod units;
 use critical::Critical;
 use earlier::Earlier;
 use elf::{Loader, Surroundings};
+use history::History;
 use init::Init;
+use integrity::Integrity;
 use kernels::Kernels;
 use last_panic::Archive;
 use layout::Layout;
@@ -73,6 +77,9 @@ pub struct Tree {
     /// Programs that the boot does not need.
     #[serde(default)]
     pub outside: Outside,
+    /// The files of packages, against what their packages say of them.
+    #[serde(default)]
+    pub integrity: Integrity,
     /// What surrounds the dynamic loader.
     #[serde(default)]
     pub surroundings: Surroundings,
@@ -88,19 +95,24 @@ pub struct Tree {
     /// Panics that the system archived.
     #[serde(default)]
     pub last_panic: Archive,
+    /// What happened to it, as its logs tell.
+    #[serde(default)]
+    pub history: History,
     /// Parts of the collecting that failed by a fault of Lifeboot's own.
     pub failed: Vec<String>,
 }
 
 impl Facts {
-    /// Collects the facts of an opened machine.
+    /// Collects the facts of an opened machine. With `verify`, every file of a
+    /// package is read, and how far that is gets told; else the boot's are.
     pub fn collect(
         survey: &Survey,
         assembly: &Assembly,
         search: Search,
         sysroot: Option<&Sysroot>,
+        verify: Option<&mut integrity::Told<'_>>,
     ) -> Self {
-        let tree = sysroot.map(|sysroot| Tree::collect(sysroot, survey, assembly));
+        let tree = sysroot.map(|sysroot| Tree::collect(sysroot, survey, assembly, verify));
         let mut survey = survey.clone();
         // Collecting reads a good part of the disks, and the kernel tells what
         // it met.
@@ -123,7 +135,12 @@ impl Facts {
 }
 
 impl Tree {
-    fn collect(sysroot: &Sysroot, survey: &Survey, assembly: &Assembly) -> Self {
+    fn collect(
+        sysroot: &Sysroot,
+        survey: &Survey,
+        assembly: &Assembly,
+        verify: Option<&mut integrity::Told<'_>>,
+    ) -> Self {
         let root = &sysroot.root;
         let on_disks = sysroot.info.origin != Origin::Directory;
         let mut failed = Vec::new();
@@ -136,7 +153,7 @@ impl Tree {
                     mounts::collect(root, disks, default.and_then(|e| e.parameter("root")));
                 (kernels, mounts)
             });
-            let packages = packages::collect(root);
+            let packages = packages::collect(root, packages::Depth::Usual);
             (joined("kernels and mounts", boot, &mut failed), packages)
         });
         let layout = layout::collect(root, &owners);
@@ -166,9 +183,23 @@ impl Tree {
                 joined("what surrounds the loader", around, &mut failed),
             )
         });
-        let outside = std::thread::scope(|scope| {
-            let scan = scope.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
-            joined("all programs", scan, &mut failed)
+        let scope = integrity::Scope {
+            whole: verify.is_some(),
+            hidden: integrity::hidden(&layout, &mounts),
+            boot: integrity::BootFiles::of(root, &init, &critical),
+        };
+        let (outside, integrity, history) = std::thread::scope(|threads| {
+            let scan = threads.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
+            let files = threads.spawn(|| match verify {
+                Some(told) => integrity::collect(root, &scope, told),
+                None => integrity::collect(root, &scope, &mut |_, _| {}),
+            });
+            let history = threads.spawn(|| history::collect(root, &owners, &layout));
+            (
+                joined("all programs", scan, &mut failed),
+                joined("the files of packages", files, &mut failed),
+                joined("the history", history, &mut failed),
+            )
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
         Self {
@@ -180,12 +211,14 @@ impl Tree {
             init,
             critical,
             outside,
+            integrity,
             surroundings,
             kernels,
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
+            history,
             failed,
         }
     }

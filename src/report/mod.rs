@@ -10,10 +10,13 @@ use crate::verdict::Verdict;
 
 pub mod elf_text;
 mod health_text;
+pub mod history_text;
 mod legs_text;
+pub mod packages_text;
 mod read_test_text;
 mod survey_text;
 mod text;
+pub mod verify_text;
 pub mod way_text;
 mod wrap;
 

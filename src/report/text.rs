@@ -2,6 +2,7 @@
 
 use super::{Page, Report};
 use crate::facts::Facts;
+use crate::facts::history::timeline;
 use crate::finding::{Evidence, Finding};
 use crate::repairs::{Plan, Repair};
 use crate::survey::WriteProof;
@@ -32,6 +33,7 @@ pub fn text(report: &Report) -> String {
             page.item(&format!("  {:<10}  ", unknown.stage.word()), 14, &line);
         }
     }
+    history(&mut page, report);
     earlier(&mut page, report);
     writes(&mut page, &report.writes);
     page.finish()
@@ -212,6 +214,22 @@ fn steps(page: &mut Page, repair: &Repair) {
     {
         page.item("       ", 9, &format!("... and {more} more steps"));
     }
+}
+
+/// What happened last, where a system that does not boot tells it.
+fn history(page: &mut Page, report: &Report) {
+    let Some(tree) = &report.facts.tree else {
+        return;
+    };
+    if report.verdict.kind == Kind::Boots || !timeline::is_telling(&tree.history) {
+        return;
+    }
+    page.heading("HISTORY (UTC)");
+    for line in timeline::summary(&tree.history) {
+        page.item("  ", 4, &line);
+    }
+    let more = format!("More: lifeboot history{}", report.target);
+    page.item("  ", 2, &more);
 }
 
 fn earlier(page: &mut Page, report: &Report) {

@@ -56,6 +56,19 @@ pub fn root_is_in_memory() -> bool {
     statfs("/").is_ok_and(|fs| matches!(fs.filesystem_type(), RAMFS_MAGIC | TMPFS_MAGIC))
 }
 
+/// The id of this boot of the running kernel, 32 digits, and when it began in
+/// seconds since 1970.
+pub fn this_boot() -> (Option<String>, Option<i64>) {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let id = id.map(|text| text.trim().replace('-', ""));
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let began = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))
+        .and_then(|number| number.trim().parse().ok());
+    (id, began)
+}
+
 /// Makes Ctrl-Alt-Del a SIGINT for PID 1 instead of an immediate reset.
 pub fn catch_ctrl_alt_del() -> io::Result<()> {
     Ok(set_cad_enabled(false)?)

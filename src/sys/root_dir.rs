@@ -18,9 +18,11 @@ use nix::sys::stat::{self, FileStat, Mode, SFlag};
 use serde::{Deserialize, Serialize};
 
 mod directory;
+mod times;
 mod walk;
 
 pub use directory::Directory;
+pub use times::Times;
 use walk::{Place, Walk, link_text};
 
 /// Tries of `openat2` while somebody renames things under it (`EAGAIN`).
@@ -61,6 +63,8 @@ pub struct Meta {
     pub links: u64,
     /// Modification time, seconds since 1970.
     pub mtime: i64,
+    /// Time of the last change of mode, owner or content, seconds since 1970.
+    pub ctime: i64,
 }
 
 impl Meta {
@@ -76,6 +80,7 @@ impl Meta {
             #[allow(clippy::useless_conversion)] // u32 on aarch64
             links: stat.st_nlink.into(),
             mtime: stat.st_mtime,
+            ctime: stat.st_ctime,
         }
     }
 

@@ -41,6 +41,12 @@ pub struct Level {
     pub findings: Vec<String>,
     /// The verdict's kind.
     pub verdict: String,
+    /// Words that the report must have.
+    #[serde(default)]
+    pub says: Vec<String>,
+    /// Words that `lifeboot history` says, in this order.
+    #[serde(default)]
+    pub history: Vec<String>,
     /// Present when `repair --yes` is to be tried.
     pub repaired: Option<Repaired>,
 }

@@ -59,6 +59,11 @@ impl HalfUpgrade {
         }
     }
 
+    /// The releases that it lies between.
+    pub fn ends(self) -> (Suite, Suite) {
+        (self.from(), self.to())
+    }
+
     fn to(self) -> Suite {
         match self {
             Self::BullseyeBookworm => Suite::Bookworm,

@@ -21,11 +21,42 @@ pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
     let overlay = Overlay::over(&lower, work)?;
     case.break_tree(overlay.path())?;
 
-    diagnose(overlay.path(), work, "diagnose")?.expect(&level.findings, &level.verdict)?;
+    let diagnosis = diagnose(overlay.path(), work, "diagnose")?;
+    diagnosis.expect(&level.findings, &level.verdict)?;
+    for words in &level.says {
+        ensure!(
+            diagnosis.said.contains(words),
+            "the report does not say {words:?}; see {}",
+            work.join("diagnose.stdout").display()
+        );
+    }
+    if !level.history.is_empty() {
+        history(&level.history, overlay.path(), work)?;
+    }
     match &level.repaired {
         Some(repaired) => repair(repaired, overlay.path(), work),
         None => Ok(()),
     }
+}
+
+/// `lifeboot history` must say all of this, in this order, on a narrow screen.
+fn history(words: &[String], patient: &Path, work: &Path) -> Result<()> {
+    let said = lifeboot(patient, work, "history", &["history"])?.stdout;
+    let wide = said.lines().find(|line| line.len() > 80);
+    ensure!(wide.is_none(), "wider than 80 columns: {wide:?}");
+    let (_, timeline) = said
+        .split_once("TIMELINE")
+        .with_context(|| format!("no timeline in {said}"))?;
+    // Lines are broken where a word ends.
+    let flat = timeline.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut rest = flat.as_str();
+    for word in words {
+        let (_, after) = rest
+            .split_once(word.as_str())
+            .with_context(|| format!("{word:?} is not, or not in order, in\n{said}"))?;
+        rest = after;
+    }
+    Ok(())
 }
 
 fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
@@ -48,6 +79,7 @@ fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
 /// A report and the exit code it came with.
 struct Diagnosis {
     report: Report,
+    said: String,
     code: i32,
 }
 
@@ -64,6 +96,7 @@ fn diagnose(patient: &Path, work: &Path, name: &str) -> Result<Diagnosis> {
         .with_context(|| format!("see {}", work.join(name).display()))?;
     Ok(Diagnosis {
         report,
+        said: ended.stdout,
         code: ended.code,
     })
 }

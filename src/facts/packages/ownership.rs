@@ -78,7 +78,6 @@ impl Ownership {
             let path = self.base.join(file).display().to_string();
             dpkg.faults.push(DatabaseFault { path, what });
         };
-        let on_disk = dpkg.packages.iter().filter(|p| p.on_disk()).count();
         // Removed packages keep their list as well, so more lists than stanzas
         // of any kind means that stanzas were lost.
         let known = dpkg.packages.len();
@@ -86,12 +85,6 @@ impl Ownership {
             fault(
                 "status",
                 format!("it knows {known} packages, but there are file lists of {lists}"),
-            );
-        }
-        if lists + lists / 10 + 3 < on_disk {
-            fault(
-                "info",
-                format!("it lists the files of {lists} packages, {on_disk} are installed"),
             );
         }
     }

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, OFlag};
 use nix::sys::stat::{self, Mode};
 use rustix::fs::{FileType, RawDir, SeekFrom};
@@ -17,7 +18,7 @@ use super::{Entry, Kind, Meta, RootDir, kind_of};
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
-pub struct Directory(OwnedFd);
+pub struct Directory(pub(super) OwnedFd);
 
 /// Names that one `getdents64(2)` gives at most, in bytes: all of nearly every
 /// directory.
@@ -30,6 +31,14 @@ impl RootDir {
     /// The kernel's.
     pub fn directory(&self, path: impl AsRef<Path>) -> io::Result<Directory> {
         self.directory_at(path.as_ref(), false)
+    }
+
+    /// Opens the directory at `path`, links followed inside the root.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn directory_behind(&self, path: impl AsRef<Path>) -> io::Result<Directory> {
+        self.directory_at(path.as_ref(), true)
     }
 
     pub(super) fn directory_at(&self, path: &Path, follow: bool) -> io::Result<Directory> {
@@ -101,7 +110,12 @@ impl Directory {
             | OFlag::O_NONBLOCK
             | OFlag::O_NOCTTY
             | OFlag::O_CLOEXEC;
-        let fd = fcntl::openat(&self.0, name, flags, Mode::empty())?;
+        let open = |flags| fcntl::openat(&self.0, name, flags, Mode::empty());
+        // Looking must not even leave a time behind; only owners may ask for it.
+        let fd = match open(flags | OFlag::O_NOATIME) {
+            Err(Errno::EPERM) => open(flags)?,
+            answer => answer?,
+        };
         let found = stat::fstat(&fd)?;
         if kind_of(found.st_mode) != Kind::File {
             return Err(io::Error::new(

@@ -1,0 +1,53 @@
+//! What is needed to go on is not all in apt's cache.
+
+use super::{Check, dpkg, is_between, some};
+use crate::facts::Facts;
+use crate::finding::{Evidence, Findings, Severity, Stage};
+
+pub(super) const CHECK: Check = Check {
+    id: "packages/archives-incomplete",
+    stage: Stage::Packages,
+    page: include_str!("../../docs/findings/packages/archives-incomplete.md"),
+    run,
+};
+
+fn run(facts: &Facts, out: &mut Findings) {
+    let Some(dpkg) = dpkg(facts).filter(|dpkg| is_between(dpkg)) else {
+        return;
+    };
+    let Some(way) = &dpkg.standing.forward else {
+        return;
+    };
+    if way.is_complete() {
+        return;
+    }
+    let cache = "/var/cache/apt/archives";
+    let mut evidence = vec![Evidence::seen(cache, format!("to go on: {way}"))];
+    let archives = dpkg.apt.cache.archives.iter();
+    for archive in archives.filter(|a| way.damaged.contains(&a.file)).take(8) {
+        if let Some(fault) = &archive.fault {
+            evidence.push(Evidence::seen(&archive.file, fault.to_string()));
+        }
+    }
+    if !way.missing.is_empty() {
+        let said = format!("not there: {}", some(&way.missing, 8));
+        evidence.push(Evidence::seen(cache, said));
+    }
+    let partial = &dpkg.apt.cache.partial;
+    if !partial.is_empty() {
+        let said = format!("downloads not ended: {}", some(partial, 5));
+        evidence.push(Evidence::seen(format!("{cache}/partial"), said));
+    }
+    let lacking = way.missing.len() + way.damaged.len() + way.unknown;
+    let finding = CHECK
+        .finding(
+            Severity::Note,
+            "apt",
+            format!("{lacking} packages that are needed to go on must be downloaded"),
+        )
+        .with(evidence)
+        .by_hand(
+            "in a chroot of the patient, with a network: apt-get --download-only full-upgrade",
+        );
+    out.push(finding);
+}

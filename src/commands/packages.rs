@@ -1,0 +1,46 @@
+//! `lifeboot packages`: the package database, and where an upgrade stands.
+
+use anyhow::Result;
+
+use super::patient::{Patient, no_root};
+use super::{print, print_json};
+use crate::cli::PackagesArgs;
+use crate::facts::packages::{self, Depth, Packages};
+use crate::outcome::Outcome;
+use crate::report::packages_text;
+
+mod verify;
+
+pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
+    if args.verify.is_some() {
+        return verify::run(args);
+    }
+    let patient = Patient::look(&args.target)?;
+    let answer = match patient.sysroot() {
+        Some(sysroot) => {
+            let (found, _) = packages::collect(&sysroot.root, Depth::Digests);
+            show(&found, args)
+        }
+        None => Err(no_root(patient.search())),
+    };
+    patient.close()?;
+    answer
+}
+
+fn show(found: &Packages, args: &PackagesArgs) -> Result<Outcome> {
+    if args.json {
+        print_json(found)?;
+    } else {
+        print(&packages_text::packages(found))?;
+    }
+    Ok(match found {
+        Packages::Dpkg(dpkg) if dpkg.faults.is_empty() && !dpkg.is_interrupted() => Outcome::Boots,
+        Packages::Pacman(pacman)
+            if pacman.faults.is_empty() && pacman.unfinished.is_none() && pacman.lock.is_none() =>
+        {
+            Outcome::Boots
+        }
+        Packages::Apk(apk) if apk.faults.is_empty() => Outcome::Boots,
+        _ => Outcome::Undetermined,
+    })
+}

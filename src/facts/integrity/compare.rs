@@ -1,0 +1,248 @@
+//! Each path of each package against what is there: dpkg's own questions
+//! (`verify_file` in src/main/verify.c), and the ones it does not ask.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::cut_off::CutOff;
+use super::damage::{Damage, Damaged};
+use super::hash::{self, Different, Holds, Job, Told};
+use super::look::{Seen, look};
+use super::owned::{Content, Owned};
+use crate::facts::packages::dpkg_files::Md5Sum;
+use crate::sys::root_dir::{Kind, RootDir};
+
+/// MD5 of nothing.
+const EMPTY: Md5Sum = [
+    0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
+];
+
+/// Files by filesystem and inode.
+pub(super) type Ids = HashSet<(u64, u64)>;
+
+/// Which files are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Depth<'i> {
+    /// Only these.
+    Only(&'i Ids),
+    /// Every file with a checksum.
+    All,
+}
+
+/// Something wrong with the path of a claim.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) claim: usize,
+    pub(super) damaged: Damaged,
+}
+
+/// Everything that packages own, compared.
+#[derive(Debug)]
+pub(super) struct Compared {
+    pub(super) owned: Owned,
+    pub(super) seen: Vec<Seen>,
+    /// What is wrong, in the order of the packages and of their lists.
+    pub(super) wrong: Vec<Wrong>,
+    /// Files that were read, and their bytes.
+    pub(super) read: (usize, u64),
+    /// Files with a checksum that were not.
+    pub(super) unread: usize,
+}
+
+pub(super) fn compare(
+    root: &RootDir,
+    owned: Owned,
+    depth: Depth<'_>,
+    told: &mut Told<'_>,
+) -> Compared {
+    let seen = look(root, &owned);
+    let mut jobs = Vec::new();
+    let mut wrong = Vec::new();
+    let mut unread = 0;
+    for (claim, seen) in seen.iter().enumerate() {
+        match first_look(root, &owned, claim, seen) {
+            First::Fine => {}
+            First::Wrong(damage) => wrong.push(damaged(&owned, claim, seen, damage)),
+            First::Read(job) if depth.includes(&job) => jobs.push(job),
+            First::Read(_) => unread += 1,
+        }
+    }
+    let mut files: Vec<_> = jobs
+        .iter()
+        .map(|j| (j.meta.dev, j.meta.ino, j.meta.size))
+        .collect();
+    files.sort_unstable();
+    files.dedup();
+    let read = (files.len(), files.iter().map(|(_, _, size)| size).sum());
+    let expected = |claim: usize| match owned.claims[claim].content {
+        Content::Sum(sum) => Some(sum),
+        Content::NotYet | Content::Unsaid => None,
+    };
+    let different = hash::compare(root, &owned, jobs, &expected, told);
+    let others = Others::of(&owned, &seen, &different);
+    for (job, holds) in &different {
+        let damage = match holds {
+            Ok(_) if others.know(&owned, job, holds) => continue,
+            Ok(holds) => content_damage(job, holds),
+            Err(errno) => Damage::Unreadable { why: words(*errno) },
+        };
+        wrong.push(damaged(&owned, job.claim, &Ok(job.meta), damage));
+    }
+    wrong.sort_by_key(|wrong| wrong.claim);
+    Compared {
+        owned,
+        seen,
+        wrong,
+        read,
+        unread,
+    }
+}
+
+impl Depth<'_> {
+    fn includes(self, job: &Job) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(ids) => ids.contains(&(job.meta.dev, job.meta.ino)),
+        }
+    }
+}
+
+enum First {
+    Fine,
+    Wrong(Damage),
+    Read(Job),
+}
+
+/// What can be told without reading the file.
+fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First {
+    let content = owned.claims[claim].content;
+    let path = || Path::new(OsStr::from_bytes(owned.path(claim)));
+    match (content, seen) {
+        (_, Err(errno @ (Errno::EIO | Errno::EACCES | Errno::EUCLEAN))) => {
+            First::Wrong(Damage::Unreadable { why: words(*errno) })
+        }
+        (_, Err(errno)) => First::Wrong(Damage::Missing {
+            why: (*errno != Errno::ENOENT).then(|| words(*errno)),
+        }),
+        (Content::Unsaid, Ok(meta)) if meta.kind == Kind::Symlink => match dangling(root, path()) {
+            Some((target, at)) => First::Wrong(Damage::DanglingLink { target, at }),
+            None => First::Fine,
+        },
+        (Content::Unsaid, Ok(_)) => First::Fine,
+        (Content::NotYet, Ok(meta)) if meta.kind == Kind::File => First::Wrong(Damage::NotYet),
+        (Content::Sum(sum), Ok(meta)) if meta.kind == Kind::File => {
+            if meta.size == 0 && sum != EMPTY {
+                First::Wrong(Damage::Empty)
+            } else {
+                First::Read(Job { claim, meta: *meta })
+            }
+        }
+        (content, Ok(meta)) => First::Wrong(Damage::WrongType {
+            seen: meta.kind,
+            holds_the_same: match (meta.kind, content) {
+                // dpkg reads what the link leads to.
+                (Kind::Symlink, Content::Sum(sum)) => hash::behind(root, owned.path(claim))
+                    .ok()
+                    .map(|found| found == sum),
+                (Kind::Symlink, _) => hash::behind(root, owned.path(claim)).ok().map(|_| false),
+                _ => None,
+            },
+        }),
+    }
+}
+
+/// The directories whose links a program cannot do without, and the parts of
+/// the name of a library's.
+const PROGRAMS: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec"];
+
+/// The text of a link between programs or libraries that leads nowhere, and
+/// where its way ends. Other links may lead nowhere: packages ship them for what another one brings, or boot makes.
+fn dangling(root: &RootDir, path: &Path) -> Option<(String, String)> {
+    let is_among_programs = |path: &Path| {
+        let inside = path.strip_prefix("/").unwrap_or(path);
+        let inside = inside.strip_prefix("usr").unwrap_or(inside);
+        let directory = inside.components().next().map(|c| c.as_os_str());
+        let depth = inside.components().count();
+        let is_library = path.to_string_lossy().contains(".so.");
+        directory.is_some_and(|name| PROGRAMS.iter().any(|known| name == *known))
+            && (depth == 2 || (depth == 3 && is_library))
+    };
+    if !is_among_programs(path) {
+        return None;
+    }
+    let end = root.resolve(path).err()?;
+    let missing = end.errno == Errno::ENOENT && is_among_programs(&end.at);
+    let (_, target) = end
+        .links
+        .last()
+        .filter(|_| missing || end.errno == Errno::ELOOP)?;
+    Some((target.display().to_string(), end.at.display().to_string()))
+}
+
+/// Digests of the files that differ, as other packages say them: on a merged
+/// /usr, two spellings of a path may have two owners, and the newer one is
+/// right.
+#[derive(Default)]
+struct Others(HashMap<(u64, u64), Vec<(u32, Md5Sum)>>);
+
+impl Others {
+    fn of(owned: &Owned, seen: &[Seen], different: &Different) -> Self {
+        let ids = different.iter().map(|(job, _)| (job.id(), Vec::new()));
+        let mut all = Self(ids.collect());
+        if all.0.is_empty() {
+            return all;
+        }
+        for (claim, seen) in owned.claims.iter().zip(seen) {
+            if let (Content::Sum(sum), Ok(meta)) = (claim.content, seen)
+                && let Some(sums) = all.0.get_mut(&(meta.dev, meta.ino))
+            {
+                sums.push((claim.package, sum));
+            }
+        }
+        all
+    }
+
+    /// True when the file is what another package says of it.
+    fn know(&self, owned: &Owned, job: &Job, holds: &Result<Holds, Errno>) -> bool {
+        let own = owned.claims[job.claim].package;
+        let said = self.0.get(&job.id()).map_or(&[][..], Vec::as_slice);
+        let mut others = said.iter().filter(|(package, _)| *package != own);
+        holds.is_ok_and(|holds| others.any(|(_, sum)| *sum == holds.sum))
+    }
+}
+
+/// As glibc's strerror(3) says it, and so dpkg.
+fn words(errno: Errno) -> String {
+    match errno {
+        Errno::ELOOP => "Too many levels of symbolic links".to_owned(),
+        other => other.desc().to_owned(),
+    }
+}
+
+fn content_damage(job: &Job, holds: &Holds) -> Damage {
+    match holds.cut_off {
+        Some(CutOff::Nuls(bytes)) => Damage::NulBytes { bytes },
+        Some(CutOff::Elf(whole)) => Damage::Truncated { whole },
+        None if job.meta.size == 0 => Damage::Empty,
+        None => Damage::Changed,
+    }
+}
+
+fn damaged(owned: &Owned, claim: usize, seen: &Seen, damage: Damage) -> Wrong {
+    Wrong {
+        claim,
+        damaged: Damaged {
+            path: owned.shown(claim),
+            damage,
+            is_conffile: owned.claims[claim].is_conffile,
+            is_diverted: owned.is_diverted(claim),
+            has_sum: owned.claims[claim].content != Content::Unsaid,
+            size: seen.map_or(0, |meta| meta.size),
+            is_critical: false,
+        },
+    }
+}

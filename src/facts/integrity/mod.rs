@@ -1,0 +1,178 @@
+//! The files of packages against what their packages say of them: missing,
+//! changed, cut off, replaced. `docs/packages.md` tells the rules.
+//!
+//! `owned` reads dpkg's lists, `look` looks at every path once, `hash` reads
+//! what has a checksum, `compare` puts both together, and `told` leaves out
+//! what is absent on purpose or told elsewhere.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::packages::{self, State};
+use crate::sys::root_dir::RootDir;
+
+mod boot;
+mod compare;
+mod cut_off;
+pub mod damage;
+mod hash;
+mod look;
+mod modes;
+mod owned;
+mod told;
+
+pub(super) use boot::{BootFiles, hidden};
+use compare::Depth;
+pub use damage::{Damage, Damaged};
+pub use hash::Told;
+pub use modes::{Change, Extent, Permissions};
+use owned::Owned;
+
+/// What is wrong with the files of one package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageDamage {
+    /// Its name; with its architecture, if it is there twice.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// How far it is.
+    pub state: State,
+    /// Files that are wrong, the worst first: what the boot needs, then what
+    /// is lost for certain. Configuration files are not among them.
+    pub files: Vec<Damaged>,
+    /// Further ones that are not listed.
+    pub more: usize,
+}
+
+/// Configuration files of one package that are not as it shipped them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The package.
+    pub package: String,
+    /// Its files.
+    pub files: Vec<Damaged>,
+}
+
+/// Something in dpkg's database that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The file.
+    pub path: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Files that are absent or different, and of which that is no fault or told
+/// elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTold {
+    /// Left out by `path-exclude` of dpkg's configuration.
+    pub left_out: usize,
+    /// Documentation and translations, which images are stripped of.
+    pub documentation: usize,
+    /// Directories that are emptied in passing: caches, logs, run-time state.
+    pub volatile: usize,
+    /// Behind a directory that was replaced, or a filesystem not mounted.
+    pub hidden: usize,
+    /// Of packages that were cut off while they were unpacked.
+    pub between_versions: usize,
+}
+
+/// The files of all packages, as far as they were compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Integrity {
+    /// Packages whose lists were read.
+    pub packages: usize,
+    /// Paths that they own; each was looked at.
+    pub paths: usize,
+    /// Files that were read and compared.
+    pub read: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files with a checksum that were not read.
+    pub unread: usize,
+    /// Packages with files and without checksums.
+    pub without_sums: Vec<String>,
+    /// What could not be used.
+    pub faults: Vec<Fault>,
+    /// Damage, by package; the boot's first.
+    pub damaged: Vec<PackageDamage>,
+    /// Configuration files apart: changing them is what they are for.
+    pub configuration: Vec<Configuration>,
+    /// What is not told.
+    pub not_told: NotTold,
+    /// Modes and owners.
+    #[serde(default)]
+    pub permissions: Permissions,
+}
+
+/// What is to be compared.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    /// Read every file with a checksum, not only the boot's.
+    pub(super) whole: bool,
+    /// Paths behind which nothing is to be expected.
+    pub(super) hidden: Vec<PathBuf>,
+    /// What the boot needs.
+    pub(super) boot: BootFiles,
+}
+
+/// Compares for a diagnosis.
+pub(super) fn collect(root: &RootDir, scope: &Scope, told: &mut Told<'_>) -> Integrity {
+    let Some((base, dpkg)) = packages::dpkg::database(root) else {
+        return Integrity::default();
+    };
+    let owned = Owned::read(root, &base, dpkg, &[]);
+    let depth = match scope.whole {
+        true => Depth::All,
+        false => Depth::Only(scope.boot.ids()),
+    };
+    let compared = compare::compare(root, owned, depth, told);
+    told::summary(root, compared, scope)
+}
+
+/// The answer to the question for packages.
+#[derive(Debug)]
+pub struct Answer {
+    /// The summary.
+    pub integrity: Integrity,
+    /// The lines of `dpkg --verify`.
+    pub dpkg_lines: Vec<String>,
+    /// Names that no installed package has.
+    pub unknown: Vec<String>,
+}
+
+/// Compares every file of the packages with these names, or of all packages;
+/// none when the root has no database of dpkg's. When something is wrong,
+/// `diagnose` is asked what the boot needs, and where nothing is to be expected.
+pub fn verify(
+    root: &RootDir,
+    names: &[String],
+    diagnose: impl FnOnce() -> Option<super::Tree>,
+    told: &mut Told<'_>,
+) -> Option<Answer> {
+    let (base, dpkg) = packages::dpkg::database(root)?;
+    let owned = Owned::read(root, &base, dpkg, names);
+    let unknown = names
+        .iter()
+        .filter(|name| !owned.has(name))
+        .cloned()
+        .collect();
+    let compared = compare::compare(root, owned, Depth::All, told);
+    let wrong = compared.wrong.iter();
+    let dpkg_lines = wrong
+        .filter_map(|wrong| wrong.damaged.dpkg_line())
+        .collect();
+    let tree = if compared.wrong.is_empty() {
+        None
+    } else {
+        diagnose()
+    };
+    let scope = tree.map(|tree| Scope::of(root, &tree)).unwrap_or_default();
+    Some(Answer {
+        integrity: told::summary(root, compared, &scope),
+        dpkg_lines,
+        unknown,
+    })
+}

@@ -1,0 +1,37 @@
+//! dpkg's lists, checksums, configuration files, diversions and overridden
+//! modes, and what is seen of a tiny root whose database holds these bytes.
+#![no_main]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use lifeboot::facts::integrity;
+use lifeboot::facts::packages::dpkg_files::excludes::Excludes;
+use lifeboot::facts::packages::dpkg_files::statoverride;
+use lifeboot::sys::root_dir::RootDir;
+
+/// A tree in memory with one package.
+static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let name = format!("lifeboot-fuzz-dpkg-{}", std::process::id());
+    let root = PathBuf::from("/dev/shm").join(name);
+    fs::create_dir_all(root.join("var/lib/dpkg/info")).expect("making the root");
+    root
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    statoverride::parse(bytes);
+    Excludes::default().add(&String::from_utf8_lossy(bytes));
+    let dpkg = ROOT.join("var/lib/dpkg");
+    let mut status = b"Package: a\nStatus: install ok installed\nVersion: 1\n".to_vec();
+    status.extend(bytes);
+    fs::write(dpkg.join("status"), status).expect("writing the status");
+    for name in ["info/a.list", "info/a.md5sums", "diversions"] {
+        fs::write(dpkg.join(name), bytes).expect("writing a file");
+    }
+    let root = RootDir::open(&*ROOT).expect("opening the root");
+    let answer = integrity::verify(&root, &[], || None, &mut |_, _| {});
+    let answer = answer.expect("there is a database");
+    serde_json::to_vec(&answer.integrity).expect("facts are JSON");
+});
