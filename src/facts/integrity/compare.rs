@@ -129,7 +129,7 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
             why: (*errno != Errno::ENOENT).then(|| words(*errno)),
         }),
         (Content::Unsaid, Ok(meta)) if meta.kind == Kind::Symlink => match dangling(root, path()) {
-            Some((target, at)) => First::Wrong(Damage::DanglingLink { target, at }),
+            Some(damage) => First::Wrong(damage),
             None => First::Fine,
         },
         (Content::Unsaid, Ok(_)) => First::Fine,
@@ -159,9 +159,9 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
 /// the name of a library's.
 const PROGRAMS: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec"];
 
-/// The text of a link between programs or libraries that leads nowhere, and
-/// where its way ends. Other links may lead nowhere: packages ship them for what another one brings, or boot makes.
-fn dangling(root: &RootDir, path: &Path) -> Option<(String, String)> {
+/// A link between programs or libraries that leads nowhere. Others may:
+/// packages ship them for what another one brings, or the boot makes.
+fn dangling(root: &RootDir, path: &Path) -> Option<Damage> {
     let is_among_programs = |path: &Path| {
         let inside = path.strip_prefix("/").unwrap_or(path);
         let inside = inside.strip_prefix("usr").unwrap_or(inside);
@@ -180,7 +180,15 @@ fn dangling(root: &RootDir, path: &Path) -> Option<(String, String)> {
         .links
         .last()
         .filter(|_| missing || end.errno == Errno::ELOOP)?;
-    Some((target.display().to_string(), end.at.display().to_string()))
+    Some(Damage::DanglingLink {
+        target: target.display().to_string(),
+        at: end.at.display().to_string(),
+        through: end
+            .links
+            .iter()
+            .map(|(at, _)| at.display().to_string())
+            .collect(),
+    })
 }
 
 /// Digests of the files that differ, as other packages say them: on a merged

@@ -43,6 +43,8 @@ pub enum Damage {
         target: String,
         /// Where the way ends.
         at: String,
+        /// Where the links on the way lie.
+        through: Vec<String>,
     },
     /// It could not be read.
     Unreadable {

@@ -78,8 +78,13 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
         let package = owned.claims[claim].package;
         let not_told = &mut integrity.not_told;
         // What is missing behind a link is told itself.
-        let end = end_of(&file.damage);
-        if end.is_some_and(|end| followed.contains(end) || hidden.has(Path::new(end))) {
+        if let Damage::DanglingLink { at, through, .. } = &file.damage
+            && (followed.contains(at)
+                || through
+                    .iter()
+                    .chain([at])
+                    .any(|at| hidden.has(Path::new(at))))
+        {
             continue;
         }
         match taken(&file, &owned.owner(claim).package, &excludes, &hidden) {

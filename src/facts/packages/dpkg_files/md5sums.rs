@@ -17,7 +17,7 @@ pub struct Md5Sums<'b> {
 pub fn parse(bytes: &[u8]) -> Md5Sums<'_> {
     let mut all = Md5Sums::default();
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    if body.is_empty() {
+    if bytes.is_empty() {
         return all;
     }
     for line in body.split(|byte| *byte == b'\n') {
