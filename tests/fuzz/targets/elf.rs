@@ -32,6 +32,6 @@ fuzz_target!(|bytes: &[u8]| {
     fs::write(ROOT.join("etc/ld.so.cache"), bytes).expect("writing the cache");
     let root = RootDir::open(&*ROOT).expect("opening the root");
     let loader = Loader::with_cpu(&root, CpuLevel::V1);
-    serde_json::to_vec(&scan::scan(&root, &loader)).expect("facts are JSON");
+    serde_json::to_vec(&scan::scan(&loader)).expect("facts are JSON");
     loader.closure("/bin/app");
 });
