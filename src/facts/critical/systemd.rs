@@ -4,6 +4,8 @@
 //! Sources: systemd(1), systemd.generator(7), systemd-getty-generator(8),
 //! systemd-sysv-generator(8).
 
+use std::collections::BTreeSet;
+
 use super::Role;
 use super::collect::{Absence, Gathering};
 use super::sysv;
@@ -89,16 +91,51 @@ pub(super) fn role_of(program: &str) -> Role {
 
 fn generators(gathering: &mut Gathering<'_, '_>, init: usize) {
     let step = gathering.step("generators", "what systemd runs first", Some(init), None);
+    let mut seen = BTreeSet::new();
     for directory in GENERATORS {
         for entry in gathering.root().read_dir(directory).unwrap_or_default() {
-            let path = format!("{directory}/{}", entry.name.to_string_lossy());
-            // A link to /dev/null switches a generator off.
+            let name = entry.name.to_string_lossy().into_owned();
+            let path = format!("{directory}/{name}");
+            // Of each name the first directory's counts; there, a link to
+            // /dev/null switches the generator off.
+            if is_left_aside(&name) || !seen.insert(name) {
+                continue;
+            }
             let found = gathering.root().metadata(&path);
             if found.is_ok_and(|meta| meta.kind == Kind::File && meta.is_executable()) {
                 gathering.start(&path, Role::Generator, step, Absence::Allowed);
             }
         }
     }
+}
+
+/// Names that systemd passes over in directories whose programs it runs: what
+/// package managers and editors leave beside a file (`hidden_or_backup_file` in
+/// its path-util.c).
+fn is_left_aside(name: &str) -> bool {
+    const ENDINGS: [&str; 17] = [
+        "bak",
+        "dpkg-backup",
+        "dpkg-bak",
+        "dpkg-dist",
+        "dpkg-new",
+        "dpkg-old",
+        "dpkg-remove",
+        "dpkg-tmp",
+        "new",
+        "old",
+        "rpmnew",
+        "rpmorig",
+        "rpmsave",
+        "swp",
+        "ucf-dist",
+        "ucf-new",
+        "ucf-old",
+    ];
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    name.starts_with('.')
+        || name.ends_with('~')
+        || ending.is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
 /// The serial consoles of a kernel command line, without their speed.
@@ -121,6 +158,16 @@ fn is_virtual(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_beside_a_generator_is_not_run() {
+        for name in ["g.dpkg-tmp", ".g", "g~", "g.old"] {
+            assert!(is_left_aside(name), "{name}");
+        }
+        for name in ["systemd-fstab-generator", "g.sh"] {
+            assert!(!is_left_aside(name), "{name}");
+        }
+    }
 
     #[test]
     fn only_serial_lines_get_a_getty() {
