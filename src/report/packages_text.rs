@@ -61,6 +61,7 @@ fn of_dpkg(dpkg: &Dpkg) -> String {
     let on_disk = dpkg.packages.iter().filter(|p| p.on_disk()).count();
     let unfinished = dpkg.unfinished();
     let state = match unfinished.len() {
+        0 if !dpkg.faults.is_empty() => "what is finished is not known".to_owned(),
         0 => "all of them finished".to_owned(),
         _ => format!("unfinished: {}", count_states(&unfinished)),
     };

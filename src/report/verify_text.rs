@@ -12,10 +12,16 @@ pub fn verified(integrity: &Integrity) -> String {
     let mut page = Page::default();
     let wrong: usize = integrity.damaged.iter().map(count).sum();
     page.line(&match wrong {
+        0 if !integrity.database.is_empty() => {
+            "not known: the list of packages itself is damaged".to_owned()
+        }
         0 => format!("the files of {} packages are whole", integrity.packages),
         1 => "1 file is missing or damaged".to_owned(),
         more => format!("{more} files are missing or damaged"),
     });
+    for fault in integrity.database.iter().take(3) {
+        page.item("! ", 2, &format!("{}: {}", fault.path, fault.what));
+    }
     let read = format!(
         "{} packages own {} paths, all looked at; {} files with a checksum were read ({} MiB).",
         integrity.packages,
@@ -130,5 +136,27 @@ fn rest(page: &mut Page, integrity: &Integrity) {
     }
     for fault in integrity.faults.iter().take(FILES_MAX) {
         page.item("  ", 4, &format!("{}: {}", fault.path, fault.what));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::integrity::Fault;
+
+    #[test]
+    fn a_damaged_list_of_packages_is_no_whole_system() {
+        let fault = Fault {
+            path: "/var/lib/dpkg/status".into(),
+            what: "it is empty".into(),
+        };
+        let damaged = Integrity {
+            database: vec![fault],
+            ..Integrity::default()
+        };
+        let said = verified(&damaged);
+        assert!(said.starts_with("not known: "), "{said}");
+        assert!(said.contains("/var/lib/dpkg/status: it is empty"), "{said}");
+        assert!(!said.contains("are whole"), "{said}");
     }
 }

@@ -31,11 +31,13 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     } else {
         print(&verify_text::verified(integrity))?;
     }
-    Ok(if integrity.damaged.is_empty() {
-        Outcome::Boots
-    } else {
-        Outcome::Undetermined
-    })
+    Ok(
+        if integrity.damaged.is_empty() && integrity.database.is_empty() {
+            Outcome::Boots
+        } else {
+            Outcome::Undetermined
+        },
+    )
 }
 
 fn verify(patient: &Patient, args: &PackagesArgs) -> Result<Answer> {

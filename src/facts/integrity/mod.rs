@@ -96,6 +96,10 @@ pub struct Integrity {
     pub without_sums: Vec<String>,
     /// What could not be used.
     pub faults: Vec<Fault>,
+    /// What is wrong with the list of packages itself: what it lost was not
+    /// compared.
+    #[serde(default)]
+    pub database: Vec<Fault>,
     /// Damage, by package; the boot's first.
     pub damaged: Vec<PackageDamage>,
     /// Configuration files apart: changing them is what they are for.
@@ -118,18 +122,31 @@ pub(super) struct Scope {
     pub(super) boot: BootFiles,
 }
 
+/// What is wrong with the list of packages.
+fn faults_of(dpkg: &packages::Dpkg) -> Vec<Fault> {
+    let faults = dpkg.faults.iter().map(|fault| Fault {
+        path: fault.path.clone(),
+        what: fault.what.clone(),
+    });
+    faults.collect()
+}
+
 /// Compares for a diagnosis.
 pub(super) fn collect(root: &RootDir, scope: &Scope, told: &mut Told<'_>) -> Integrity {
     let Some((base, dpkg)) = packages::dpkg::database(root) else {
         return Integrity::default();
     };
+    let database = faults_of(&dpkg);
     let owned = Owned::read(root, &base, dpkg, &[]);
     let depth = match scope.whole {
         true => Depth::All,
         false => Depth::Only(scope.boot.ids()),
     };
     let compared = compare::compare(root, owned, depth, told);
-    told::summary(root, compared, scope)
+    Integrity {
+        database,
+        ..told::summary(root, compared, scope)
+    }
 }
 
 /// The answer to the question for packages.
@@ -153,6 +170,7 @@ pub fn verify(
     told: &mut Told<'_>,
 ) -> Option<Answer> {
     let (base, dpkg) = packages::dpkg::database(root)?;
+    let database = faults_of(&dpkg);
     let owned = Owned::read(root, &base, dpkg, names);
     let unknown = names
         .iter()
@@ -171,8 +189,29 @@ pub fn verify(
     };
     let scope = tree.map(|tree| Scope::of(root, &tree)).unwrap_or_default();
     Some(Answer {
-        integrity: told::summary(root, compared, &scope),
+        integrity: Integrity {
+            database,
+            ..told::summary(root, compared, &scope)
+        },
         dpkg_lines,
         unknown,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_list_of_packages_that_was_lost_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("var/lib/dpkg");
+        std::fs::create_dir_all(home.join("info")).unwrap();
+        std::fs::write(home.join("status"), "").unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        let answer = verify(&root, &[], || None, &mut |_, _| {}).unwrap();
+        let database = &answer.integrity.database;
+        assert_eq!(database[0].path, "/var/lib/dpkg/status");
+    }
 }
