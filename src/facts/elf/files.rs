@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use nix::errno::Errno;
 
 use super::damage::Damage;
-use super::image::FileBytes;
+use super::image::{Bytes, FileBytes};
 use super::names::Names;
 use super::object::{Machine, Object, machine_of};
+use super::script::{self, HEAD_BYTES, Shebang};
 use super::shared::{Shared, remembered};
 use crate::sys::root_dir::{DeadEnd, Directory, Kind, Meta, Resolved, RootDir};
 
@@ -30,6 +31,8 @@ pub(super) struct Opened {
     pub(super) object: Arc<Result<Object, Damage>>,
     /// About what the object takes of memory.
     pub(super) bytes: usize,
+    /// Its first line, if it is a script.
+    pub(super) script: Option<Arc<Shebang>>,
     /// Some program loads it.
     is_loaded: AtomicBool,
 }
@@ -54,10 +57,14 @@ const NAMES_BYTES_MAX: usize = 8 * 1024 * 1024;
 const PATH_BYTES: usize = 256;
 
 /// What reading a file gave.
-type Read = (Option<Machine>, Arc<Result<Object, Damage>>);
-
-/// The same, and about what it takes of memory.
-type Parsed = (Option<Machine>, Arc<Result<Object, Damage>>, usize);
+#[derive(Debug, Clone)]
+struct Content {
+    machine: Option<Machine>,
+    object: Arc<Result<Object, Damage>>,
+    script: Option<Arc<Shebang>>,
+    /// About what it takes of memory.
+    bytes: usize,
+}
 
 /// What opening a path gave: the file, or the kernel's answer.
 pub(super) type Opening = Result<Arc<Opened>, Errno>;
@@ -70,7 +77,7 @@ type Listing = Result<Arc<Names>, Errno>;
 pub(super) struct Files<'r> {
     pub(super) root: &'r RootDir,
     paths: Shared<String, Opening>,
-    objects: Shared<Id, Parsed>,
+    objects: Shared<Id, Content>,
     bytes: AtomicUsize,
     directories: Shared<String, Listing>,
     names_bytes: AtomicUsize,
@@ -165,51 +172,58 @@ impl<'r> Files<'r> {
         let real_path = resolved.path.to_string_lossy().into_owned();
         Ok(self.opened(real_path, resolved.meta, || {
             if resolved.meta.kind != Kind::File {
-                return (None, Arc::new(Err(Damage::NotAFile)));
+                return Content::damaged(Damage::NotAFile);
             }
             match self.root.open_file(path).and_then(FileBytes::new) {
-                Ok(bytes) => parse(&bytes),
-                Err(error) => (None, Arc::new(Err(error.into()))),
+                Ok(bytes) => Content::read(&bytes),
+                Err(error) => Content::damaged(error.into()),
             }
         }))
     }
 
-    fn opened(&self, real_path: String, meta: Meta, parse: impl FnOnce() -> Read) -> Arc<Opened> {
+    fn opened(
+        &self,
+        real_path: String,
+        meta: Meta,
+        read: impl FnOnce() -> Content,
+    ) -> Arc<Opened> {
         let id = (meta.dev, meta.ino);
         let known = self.objects.get(&id).map(|known| known.clone());
-        let (machine, object, bytes) = known.unwrap_or_else(|| {
-            let (machine, object) = parse();
-            let bytes = object.as_ref().as_ref().map_or(0, Object::memory_bytes);
-            let parsed = (machine, object, bytes);
-            if self.has_room(bytes) {
-                self.objects.entry(id).or_insert(parsed).clone()
+        let content = known.unwrap_or_else(|| {
+            let content = read();
+            if self.has_room(content.bytes) {
+                self.objects.entry(id).or_insert(content).clone()
             } else {
-                parsed
+                content
             }
         });
         Arc::new(Opened {
             real_path,
             meta,
-            machine,
-            object,
-            bytes,
+            machine: content.machine,
+            object: content.object,
+            script: content.script,
+            bytes: content.bytes,
             is_loaded: AtomicBool::new(false),
         })
     }
 
-    /// The sound object called `name` in the open directory at `real_path`'s
-    /// parent; remembered under that path, which has no link in it.
+    /// The file called `name` in the open directory at `real_path`'s parent;
+    /// remembered under that path, which has no link in it. What is no sound
+    /// ELF file only where `keeps_scripts`.
     pub(super) fn open_in(
         &self,
         directory: &Directory,
         name: &Path,
         real_path: &str,
+        keeps_scripts: bool,
     ) -> Option<Arc<Opened>> {
         let (file, meta) = directory.open_file(name.as_os_str()).ok()?;
-        let bytes = FileBytes::sized(file, meta.size);
-        let object = Object::parse(&bytes).ok()?;
-        let parsed = (Some(object.machine), Arc::new(Ok(object)));
-        let opened = self.opened(real_path.to_owned(), meta, || parsed);
+        let content = Content::read(&FileBytes::sized(file, meta.size));
+        if content.object.is_err() && !keeps_scripts {
+            return None;
+        }
+        let opened = self.opened(real_path.to_owned(), meta, || content);
         self.remember_path(real_path, &Ok(Arc::clone(&opened)));
         Some(opened)
     }
@@ -264,11 +278,43 @@ enum Place {
     Unknown,
 }
 
-fn parse(bytes: &FileBytes) -> Read {
-    let object = Object::parse(bytes);
-    let machine = match &object {
-        Ok(object) => Some(object.machine),
-        Err(_) => machine_of(bytes),
-    };
-    (machine, Arc::new(object))
+impl Content {
+    fn read(bytes: &FileBytes) -> Self {
+        let object = match Object::parse(bytes) {
+            Ok(object) => object,
+            Err(damage @ (Damage::NotElf | Damage::TooShort { .. })) => {
+                return Self {
+                    script: shebang(bytes).map(Arc::new),
+                    ..Self::damaged(damage)
+                };
+            }
+            Err(damage) => {
+                return Self {
+                    machine: machine_of(bytes),
+                    ..Self::damaged(damage)
+                };
+            }
+        };
+        Self {
+            machine: Some(object.machine),
+            bytes: object.memory_bytes(),
+            object: Arc::new(Ok(object)),
+            script: None,
+        }
+    }
+
+    fn damaged(damage: Damage) -> Self {
+        Self {
+            machine: None,
+            object: Arc::new(Err(damage)),
+            script: None,
+            bytes: 0,
+        }
+    }
+}
+
+fn shebang(bytes: &FileBytes) -> Option<Shebang> {
+    let mut head = [0; HEAD_BYTES];
+    let count = bytes.read_at(&mut head, 0).ok()?;
+    script::parse(head.get(..count)?)
 }

@@ -4,6 +4,7 @@
 //! error here, not a `SIGBUS`. What is read is bounded whatever the headers
 //! say.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -67,6 +68,10 @@ impl Bytes for FileBytes {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        // Not asking behind the end saves a call for most last pages.
+        let rest = self.size.saturating_sub(offset);
+        let count = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = &mut buffer[..count];
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match self.file.read_at(rest, offset.saturating_add(done as u64)) {
@@ -94,6 +99,14 @@ impl Bytes for [u8] {
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
+}
+
+/// Pages that a thread keeps for the next file: making them anew costs as much
+/// as reading into them.
+const SPARE_PAGES: usize = 8;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A window onto [`Bytes`] that remembers the pages it has read.
@@ -212,7 +225,8 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
             if self.pages.len() >= self.pages_max {
                 return Err(Damage::malformed("its tables are spread too far"));
             }
-            let mut page = vec![0; PAGE_BYTES];
+            let mut page = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+            page.resize(PAGE_BYTES, 0);
             let count = self
                 .source
                 .read_at(&mut page, number * PAGE_BYTES as u64)
@@ -223,5 +237,14 @@ impl<'a, B: Bytes + ?Sized> Image<'a, B> {
         let at = known.unwrap_or(self.pages.len().saturating_sub(1));
         let page = self.pages.get(at).map_or(&[][..], |(_, page)| page);
         Ok((page, start))
+    }
+}
+
+impl<B: Bytes + ?Sized> Drop for Image<'_, B> {
+    fn drop(&mut self) {
+        SPARE.with_borrow_mut(|spare| {
+            let room = SPARE_PAGES.saturating_sub(spare.len());
+            spare.extend(self.pages.drain(..).take(room).map(|(_, page)| page));
+        });
     }
 }

@@ -8,11 +8,10 @@ use nix::errno::Errno;
 
 use super::damage::Damage;
 use super::files::Opened;
-use super::image::{Bytes, FileBytes};
 use super::loader::Loader;
 use super::object::Object;
 use super::problem::{Closure, Loaded, Problem, links};
-use super::script::{self, HEAD_BYTES, SEARCH_PATH, Shebang};
+use super::script::{SEARCH_PATH, Shebang};
 use crate::sys::root_dir::{DeadEnd, Kind};
 
 /// Scripts that run scripts: the kernel allows five (`exec_binprm`).
@@ -91,8 +90,8 @@ impl<'a, 'r> Start<'a, 'r> {
         };
         match opened.object.as_ref() {
             Ok(object) => self.execute_elf(&opened, object),
-            Err(damage) => match self.shebang(path, damage) {
-                Some(shebang) if depth < SCRIPTS_MAX => self.execute_script(path, &shebang, depth),
+            Err(damage) => match &opened.script {
+                Some(shebang) if depth < SCRIPTS_MAX => self.execute_script(path, shebang, depth),
                 _ => self.refused(path, needed_by, damage),
             },
         }
@@ -211,16 +210,6 @@ impl<'a, 'r> Start<'a, 'r> {
             needed_by: script.to_owned(),
         });
         self.execute(&real_path, Some(script), depth + 1);
-    }
-
-    fn shebang(&self, path: &str, damage: &Damage) -> Option<Shebang> {
-        if !matches!(damage, Damage::NotElf | Damage::TooShort { .. }) {
-            return None;
-        }
-        let file = self.loader.files.root.open_file(path).ok()?;
-        let mut head = [0; HEAD_BYTES];
-        let count = FileBytes::new(file).ok()?.read_at(&mut head, 0).ok()?;
-        script::parse(head.get(..count)?)
     }
 
     /// The kernel refuses `path`: the program, or what runs `needed_by`.

@@ -1,11 +1,15 @@
 //! Every program and library of a root, asked about one after the other.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::judge::Judge;
 use super::loader::Loader;
 use super::problem::{Closure, Problem};
+use super::script::Shebang;
 use super::walk::walk;
 
 /// What a whole root was found to be made of, and what of it is refused.
@@ -63,13 +67,8 @@ pub fn scan(loader: &Loader<'_>) -> Scan {
         .map(|found| (Refused::Suspect, loader.library(&found.path)));
     refused.extend(plugins.collect::<Vec<_>>());
     refused.sort_by(|(_, a), (_, b)| a.program.cmp(&b.program));
-    let scripts = walked.scripts.par_iter().filter_map(|path| {
-        let closure = loader.closure(path);
-        let lacks = |problem: &Problem| matches!(problem, Problem::InterpreterMissing { .. });
-        closure.problems.iter().any(lacks).then_some(closure)
-    });
     let mut scan = Scan {
-        scripts: scripts.collect(),
+        scripts: without_interpreter(loader, &walked.scripts),
         programs: programs.len(),
         libraries: libraries.len(),
         cut_short: walked.is_cut_short,
@@ -84,6 +83,29 @@ pub fn scan(loader: &Loader<'_>) -> Scan {
         }
     }
     scan
+}
+
+/// Those of `scripts` that nothing runs. All with one first line fare alike.
+fn without_interpreter(loader: &Loader<'_>, scripts: &[String]) -> Vec<Closure> {
+    let mut runs: HashMap<Arc<Shebang>, bool> = HashMap::new();
+    let mut lacking = Vec::new();
+    for path in scripts {
+        let opened = loader.files.open(path).ok();
+        let Some(shebang) = opened.and_then(|opened| opened.script.clone()) else {
+            continue;
+        };
+        if runs.get(&shebang) == Some(&true) {
+            continue;
+        }
+        let closure = loader.closure(path);
+        let lacks = |problem: &Problem| matches!(problem, Problem::InterpreterMissing { .. });
+        let is_lacking = closure.problems.iter().any(lacks);
+        runs.insert(shebang, !is_lacking);
+        if is_lacking {
+            lacking.push(closure);
+        }
+    }
+    lacking
 }
 
 /// What it means that the loader refuses a file.

@@ -16,7 +16,7 @@ pub const SEARCH_PATH: [&str; 6] = [
 ];
 
 /// What a script asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Shebang {
     /// The program the kernel starts.
     pub(super) interpreter: String,

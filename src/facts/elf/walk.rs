@@ -17,8 +17,9 @@ use crate::sys::root_dir::{Directory, Entry, Kind};
 const LEFT_OUT: [&str; 5] = ["proc", "sys", "dev", "run", ".lifeboot"];
 
 /// What is documentation, translation or data by the Filesystem Hierarchy
-/// Standard (4.11), and separate debug files: nothing in them is loaded.
-const DATA: [&str; 8] = [
+/// Standard (4.11, 5), package managers' own files, and separate debug files:
+/// nothing in them is loaded.
+const DATA: [&str; 15] = [
     "/usr/lib/debug",
     "/usr/share/doc",
     "/usr/share/i18n",
@@ -27,12 +28,20 @@ const DATA: [&str; 8] = [
     "/usr/share/locale",
     "/usr/share/man",
     "/usr/share/zoneinfo",
+    "/var/cache/apt",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/pacman",
+    "/var/lib/rpm",
+    "/var/log",
+    "/var/mail",
 ];
 
 /// How the names of files end that hold anything but a program: what is called
 /// so is not asked about its mode.
-const DATA_ENDINGS: [&str; 44] = [
+const DATA_ENDINGS: [&str; 50] = [
     "a",
+    "bc",
     "bz2",
     "c",
     "cache",
@@ -46,13 +55,16 @@ const DATA_ENDINGS: [&str; 44] = [
     "h",
     "hpp",
     "html",
+    "ini",
     "jpg",
     "js",
     "json",
+    "la",
     "list",
     "md",
     "md5sums",
     "mo",
+    "o",
     "pl",
     "pm",
     "png",
@@ -66,10 +78,12 @@ const DATA_ENDINGS: [&str; 44] = [
     "rs",
     "service",
     "sh",
+    "sql",
     "svg",
     "tcl",
     "tex",
     "tmpl",
+    "toml",
     "ttf",
     "txt",
     "xml",
@@ -229,9 +243,13 @@ impl<'w> Walk<'w, '_> {
         }
         let path = path.join(&entry.name).into_os_string().into_string().ok()?;
         let name_only = Path::new(&entry.name);
-        let Some(opened) = self.files.open_in(directory, name_only, &path) else {
-            // No sound ELF file: a script, if it is a program at all.
-            if in_path && !is_library {
+        let may_be_script = in_path && !is_library;
+        let opened = self
+            .files
+            .open_in(directory, name_only, &path, may_be_script);
+        let sound = opened.as_ref().filter(|opened| opened.object.is_ok());
+        let Some(opened) = sound else {
+            if may_be_script {
                 let mut all = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
                 all.push(path);
             }
@@ -277,8 +295,12 @@ impl<'w> Walk<'w, '_> {
     }
 }
 
-/// `README.md`, `copyright.gz`.
+/// `README.md`, `copyright.gz`, `16384`.
 fn is_called_like_data(name: &str) -> bool {
+    // Databases and spools number their files.
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return true;
+    }
     let ending = name.rsplit_once('.').map(|(_, ending)| ending);
     ending.is_some_and(|ending| DATA_ENDINGS.binary_search(&ending).is_ok())
 }
@@ -306,7 +328,7 @@ mod tests {
     #[test]
     fn the_endings_can_be_searched_and_name_no_program() {
         assert!(DATA_ENDINGS.is_sorted());
-        for name in ["copyright.gz", "README.md", "_perl.pm", "notes.txt"] {
+        for name in ["copyright.gz", "README.md", "_perl.pm", "notes.txt", "16384"] {
             assert!(is_called_like_data(name), "{name}");
         }
         for name in [
@@ -314,6 +336,7 @@ mod tests {
             "python3.11",
             "mount.nfs",
             "vm.bin",
+            "7z",
             ".hidden",
             "x.so",
         ] {

@@ -18,7 +18,11 @@ use super::{Entry, Kind, Meta, RootDir, kind_of};
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
-pub struct Directory(pub(super) OwnedFd);
+pub struct Directory {
+    pub(super) fd: OwnedFd,
+    /// Its names were asked for, so the next time they begin anew.
+    was_listed: bool,
+}
 
 /// Names that one `getdents64(2)` gives at most, in bytes: all of nearly every
 /// directory.
@@ -43,7 +47,10 @@ impl RootDir {
 
     pub(super) fn directory_at(&self, path: &Path, follow: bool) -> io::Result<Directory> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        Ok(Directory(self.open_at(path, flags, follow)?))
+        Ok(Directory {
+            fd: self.open_at(path, flags, follow)?,
+            was_listed: false,
+        })
     }
 }
 
@@ -55,10 +62,13 @@ impl Directory {
     pub fn entries(&mut self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let mut untold = Vec::new();
+        if self.was_listed {
+            rustix::fs::seek(&self.fd, SeekFrom::Start(0))?;
+        }
+        self.was_listed = true;
         // Plain getdents: libc's opendir asks the kernel three things more.
-        rustix::fs::seek(&self.0, SeekFrom::Start(0))?;
         let mut names = [MaybeUninit::uninit(); NAMES_BYTES];
-        let mut told = RawDir::new(&self.0, &mut names);
+        let mut told = RawDir::new(&self.fd, &mut names);
         while let Some(entry) = told.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -95,7 +105,7 @@ impl Directory {
     /// The kernel's.
     pub fn metadata(&self, name: &OsStr) -> io::Result<Meta> {
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        Ok(Meta::new(&stat::fstatat(&self.0, name, flags)?))
+        Ok(Meta::new(&stat::fstatat(&self.fd, name, flags)?))
     }
 
     /// Opens the regular file `name` for reading. Ask [`Directory::metadata`]
@@ -110,7 +120,7 @@ impl Directory {
             | OFlag::O_NONBLOCK
             | OFlag::O_NOCTTY
             | OFlag::O_CLOEXEC;
-        let open = |flags| fcntl::openat(&self.0, name, flags, Mode::empty());
+        let open = |flags| fcntl::openat(&self.fd, name, flags, Mode::empty());
         // Looking must not even leave a time behind; only owners may ask for it.
         let fd = match open(flags | OFlag::O_NOATIME) {
             Err(Errno::EPERM) => open(flags)?,
