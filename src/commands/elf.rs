@@ -44,29 +44,30 @@ fn on(root: &RootDir, args: &ElfArgs) -> Result<Outcome> {
         .map(|path| path_of(root, path, args))
         .collect::<Result<_>>()?;
     let symbols = args.symbols.then(|| Symbols::new(&loader));
-    let closures: Vec<Closure> = paths
+    let asked = paths
         .par_iter()
-        .map(|path| ask(&loader, symbols.as_ref(), path))
-        .collect();
+        .map(|path| ask(&loader, symbols.as_ref(), path));
     if args.json {
+        let closures: Vec<Closure> = asked.collect();
         print_json(&closures)?;
-    } else if let Some(name) = &args.why {
-        let told: Vec<String> = closures
-            .iter()
-            .filter_map(|c| elf_text::why(c, name))
-            .collect();
-        if told.is_empty() {
-            bail!("nothing here loads {name}");
-        }
-        print(&told.join("\n"))?;
-    } else if args.missing {
-        let told: String = closures.iter().map(elf_text::missing).collect();
-        print(&told)?;
-    } else {
-        let told: Vec<String> = closures.iter().map(elf_text::tree).collect();
-        print(&told.join("\n"))?;
+        return Ok(outcome(&closures));
     }
-    Ok(outcome(&closures))
+    // Only the text of each is kept: a whole root's closures take much memory.
+    let told = asked.map(|closure| {
+        let text = match &args.why {
+            Some(name) => elf_text::why(&closure, name),
+            None if args.missing => Some(elf_text::missing(&closure)),
+            None => Some(elf_text::tree(&closure)),
+        };
+        (text, closure.starts())
+    });
+    let (told, starts): (Vec<Option<String>>, Vec<bool>) = told.unzip();
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    if let Some(name) = args.why.as_ref().filter(|_| told.is_empty()) {
+        bail!("nothing here loads {name}");
+    }
+    print(&told.join(if args.missing { "" } else { "\n" }))?;
+    Ok(outcome_of(starts.into_iter().all(|starts| starts)))
 }
 
 /// A program is started, a library loaded by itself.
@@ -113,7 +114,11 @@ fn whole(loader: &Loader<'_>, args: &ElfArgs) -> Result<Outcome> {
 }
 
 fn outcome(closures: &[Closure]) -> Outcome {
-    if closures.iter().all(Closure::starts) {
+    outcome_of(closures.iter().all(Closure::starts))
+}
+
+fn outcome_of(all_start: bool) -> Outcome {
+    if all_start {
         Outcome::Boots
     } else {
         Outcome::Undetermined

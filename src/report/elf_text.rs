@@ -1,5 +1,7 @@
 //! What a program loads, as a tree, and what is missing of it.
 
+use std::collections::HashMap;
+
 use super::Page;
 use crate::facts::elf::scan::Scan;
 use crate::facts::elf::{Closure, Loaded, Problem, SymbolScan};
@@ -18,13 +20,10 @@ pub fn tree(closure: &Closure) -> String {
     let mut page = Page::default();
     head(&mut page, closure);
     let own = closure.path.as_deref().unwrap_or(&closure.program);
-    let mut shown = Shown::default();
-    children(&mut page, closure, own, "", 0, &mut shown);
-    let rest = closure.problems.iter().enumerate();
-    for (index, problem) in rest {
-        if !shown.problems.contains(&index) {
-            page.item("! ", 2, &problem.to_string());
-        }
+    let mut below = Below::new(closure);
+    children(&mut page, &mut below, own, "", 0);
+    for problem in below.rest() {
+        page.item("! ", 2, &problem.to_string());
     }
     for said in undefined(closure) {
         page.item("! ", 2, &said);
@@ -193,35 +192,48 @@ fn head(page: &mut Page, closure: &Closure) {
     page.line(&line);
 }
 
-/// What was shown already.
-#[derive(Default)]
-struct Shown {
-    objects: Vec<usize>,
-    problems: Vec<usize>,
+/// What hangs below each file, until it is shown.
+struct Below<'c> {
+    objects: HashMap<&'c str, Vec<&'c Loaded>>,
+    problems: Vec<Option<&'c Problem>>,
 }
 
-/// What the file at the real path `parent` asks for first.
-fn children(
-    page: &mut Page,
-    closure: &Closure,
-    parent: &str,
-    prefix: &str,
-    depth: usize,
-    shown: &mut Shown,
-) {
-    let mut own: Vec<(String, Option<&Loaded>)> = Vec::new();
-    for (index, object) in closure.objects.iter().enumerate() {
-        if object.needed_by == parent && !shown.objects.contains(&index) {
-            shown.objects.push(index);
-            own.push((line(object), Some(object)));
+impl<'c> Below<'c> {
+    fn new(closure: &'c Closure) -> Self {
+        let mut objects: HashMap<&str, Vec<&Loaded>> = HashMap::new();
+        for object in &closure.objects {
+            objects.entry(&object.needed_by).or_default().push(object);
+        }
+        Self {
+            objects,
+            problems: closure.problems.iter().map(Some).collect(),
         }
     }
-    for (index, problem) in closure.problems.iter().enumerate() {
-        if needed_by(problem) == Some(parent) && !shown.problems.contains(&index) {
-            shown.problems.push(index);
-            own.push((format!("! {}", told(problem)), None));
-        }
+
+    /// What the file at the real path `parent` asks for first, as lines, with
+    /// the file of each.
+    fn take(&mut self, parent: &str) -> Vec<(String, Option<&'c Loaded>)> {
+        let objects = self.objects.remove(parent).unwrap_or_default();
+        let mut own: Vec<_> = objects.into_iter().map(|o| (line(o), Some(o))).collect();
+        let problems = self.problems.iter_mut();
+        let of_parent = problems.filter(|p| p.and_then(needed_by) == Some(parent));
+        own.extend(
+            of_parent
+                .filter_map(Option::take)
+                .map(|problem| (format!("! {}", told(problem)), None)),
+        );
+        own
     }
+
+    /// The problems of no file that was shown.
+    fn rest(self) -> impl Iterator<Item = &'c Problem> {
+        self.problems.into_iter().flatten()
+    }
+}
+
+/// Shows what the file at the real path `parent` asks for first.
+fn children(page: &mut Page, below: &mut Below<'_>, parent: &str, prefix: &str, depth: usize) {
+    let own = below.take(parent);
     let last = own.len().saturating_sub(1);
     for (index, (text, object)) in own.into_iter().enumerate() {
         let (first, rest) = if index == last {
@@ -240,7 +252,7 @@ fn children(
             } else {
                 prefix.to_owned()
             };
-            children(page, closure, &object.real_path, &deeper, depth + 1, shown);
+            children(page, below, &object.real_path, &deeper, depth + 1);
         }
     }
 }

@@ -17,6 +17,14 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
+/// True for plain text that needs no wrapping: most lines, and there may be tens
+/// of thousands of them.
+fn fits(first: &str, text: &str) -> bool {
+    let is_plain = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let begins = text.bytes().next().is_some_and(|byte| byte != b' ');
+    begins && first.len() + text.len() <= COLUMNS && is_plain(first) && is_plain(text)
+}
+
 /// A page of text being written.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -31,6 +39,12 @@ impl Page {
     }
 
     fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
+        if fits(first, text) {
+            self.text.push_str(first);
+            self.text.push_str(text.trim_end());
+            self.text.push('\n');
+            return;
+        }
         let options = Options::new(COLUMNS)
             .initial_indent(first)
             .subsequent_indent(rest)
@@ -91,6 +105,17 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= COLUMNS));
         assert_eq!(text.matches("word").count(), 100);
         assert_eq!(text.matches('x').count(), 200);
+    }
+
+    #[test]
+    fn a_short_line_is_what_wrapping_makes_of_it() {
+        for text in ["a  b ", "x", "`- one -> two", "word-with-hyphens 80"] {
+            let options = Options::new(COLUMNS).initial_indent("|- ");
+            let wrapped = textwrap::wrap(text, options).join("");
+            let mut page = Page::default();
+            page.item("|- ", 2, text);
+            assert_eq!(page.finish(), format!("{}\n", wrapped.trim_end()));
+        }
     }
 
     #[test]

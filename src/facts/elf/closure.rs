@@ -315,8 +315,7 @@ impl<'a> Load<'a> {
             let Some(object) = member.object() else {
                 continue;
             };
-            let lists = object.needs.chunk_by(|a, b| a.file == b.file);
-            for (number, needs) in lists.enumerate() {
+            for (number, needs) in object.need_lists().enumerate() {
                 let room = PROBLEMS_MAX - problems.len().min(PROBLEMS_MAX);
                 self.compare(index, number, needs, room, &mut problems);
             }
@@ -346,8 +345,8 @@ impl<'a> Load<'a> {
         let Some(library) = named.map(|at| &self.members[at]) else {
             return;
         };
-        let (rules, asking) = (self.search.rules, self.members[index].id);
-        if rules.agree(asking, number, library.id) {
+        let asking = &self.members[index].opened;
+        if asking.agrees(number, &library.opened) {
             return;
         }
         let Some(offers) = library.object().and_then(|object| object.offers.as_ref()) else {
@@ -363,7 +362,7 @@ impl<'a> Load<'a> {
             needed_by: self.real_path(index),
         }));
         if problems.len() == before && room > 0 {
-            rules.remember_pair(self.search.files, asking, number, library.id);
+            asking.note_agrees(number, &library.opened);
         }
     }
 

@@ -35,12 +35,31 @@ pub(super) struct Opened {
     pub(super) script: Option<Arc<Shebang>>,
     /// Some program loads it.
     is_loaded: AtomicBool,
+    /// The number of this file among those that were opened, from 1 on.
+    number: usize,
+    /// For each library that it needs versions of, the number of the file that
+    /// was found to offer them all; 0 while there is none.
+    agreed: Box<[AtomicUsize]>,
 }
 
 impl Opened {
     /// What makes two names the same object to the loader.
     pub(super) fn id(&self) -> Id {
         (self.meta.dev, self.meta.ino)
+    }
+
+    /// True when `library` is the one that was last found to offer everything
+    /// of the nth list of versions.
+    pub(super) fn agrees(&self, list: usize, library: &Self) -> bool {
+        let known = self.agreed.get(list).map(|of| of.load(Ordering::Relaxed));
+        known == Some(library.number)
+    }
+
+    /// Remembers that `library` offers everything of the nth list.
+    pub(super) fn note_agrees(&self, list: usize, library: &Self) {
+        if let Some(of) = self.agreed.get(list) {
+            of.store(library.number, Ordering::Relaxed);
+        }
     }
 }
 
@@ -83,6 +102,7 @@ pub(super) struct Files<'r> {
     names_bytes: AtomicUsize,
     lists: Shared<String, Arc<Vec<String>>>,
     loaded: Shared<Id, ()>,
+    count: AtomicUsize,
 }
 
 impl<'r> Files<'r> {
@@ -96,6 +116,7 @@ impl<'r> Files<'r> {
             names_bytes: AtomicUsize::new(0),
             lists: Shared::default(),
             loaded: Shared::default(),
+            count: AtomicUsize::new(0),
         }
     }
 
@@ -111,7 +132,8 @@ impl<'r> Files<'r> {
             // Not remembered: asking again is as cheap.
             Place::Nowhere(errno) => return Err(errno),
             Place::Known(opened) => Ok(opened),
-            Place::Real(real) => self.open_new(&real),
+            Place::Real(real) if real == path => return self.open_real(path),
+            Place::Real(real) => self.open_real(&real),
             Place::Unknown => self.open_new(path),
         };
         self.remember_path(path, &opening);
@@ -167,6 +189,20 @@ impl<'r> Files<'r> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed) < MEMORY_BYTES_MAX
     }
 
+    /// Opens the regular file at `path`, which has no link in it, and remembers
+    /// it under that.
+    fn open_real(&self, path: &str) -> Opening {
+        let opened = path.rsplit_once('/').and_then(|(directory, name)| {
+            let directory = self.root.directory(directory).ok()?;
+            self.open_in(&directory, Path::new(name), path, true)
+        });
+        match opened {
+            Some(opened) => Ok(opened),
+            // For the kernel's answer.
+            None => self.open_new(path),
+        }
+    }
+
     fn open_new(&self, path: &str) -> Opening {
         let resolved = self.root.resolve(path).map_err(|end| end.errno)?;
         let real_path = resolved.path.to_string_lossy().into_owned();
@@ -181,12 +217,7 @@ impl<'r> Files<'r> {
         }))
     }
 
-    fn opened(
-        &self,
-        real_path: String,
-        meta: Meta,
-        read: impl FnOnce() -> Content,
-    ) -> Arc<Opened> {
+    fn opened(&self, real_path: String, meta: Meta, read: impl FnOnce() -> Content) -> Arc<Opened> {
         let id = (meta.dev, meta.ino);
         let known = self.objects.get(&id).map(|known| known.clone());
         let content = known.unwrap_or_else(|| {
@@ -197,7 +228,11 @@ impl<'r> Files<'r> {
                 content
             }
         });
+        let object = content.object.as_ref().as_ref();
+        let lists = object.map_or(0, |object| object.need_lists().count());
         Arc::new(Opened {
+            number: self.count.fetch_add(1, Ordering::Relaxed) + 1,
+            agreed: (0..lists).map(|_| AtomicUsize::new(0)).collect(),
             real_path,
             meta,
             machine: content.machine,

@@ -70,7 +70,9 @@ impl Bytes for FileBytes {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         // Not asking behind the end saves a call for most last pages.
         let rest = self.size.saturating_sub(offset);
-        let count = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
+        let count = usize::try_from(rest)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let buffer = &mut buffer[..count];
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {

@@ -84,7 +84,10 @@ impl<'r> Loader<'r> {
 
     /// True for a file that is loaded into programs and never started.
     pub fn is_library(&self, path: &str) -> bool {
-        let object = self.object(path);
+        let opened = self.files.open(path).ok();
+        let object = opened
+            .as_ref()
+            .and_then(|o| o.object.as_ref().as_ref().ok());
         object.is_some_and(|object| object.is_dynamic && object.interpreter.is_none())
     }
 

@@ -174,6 +174,11 @@ impl Object {
             .map(|(_, name)| name.as_str())
     }
 
+    /// The versions it needs, a list for each library.
+    pub(super) fn need_lists(&self) -> impl Iterator<Item = &[VersionNeed]> {
+        self.needs.chunk_by(|a, b| a.file == b.file)
+    }
+
     /// Why glibc refuses to load this sound object as a library
     /// (`elf/dl-load.c`, `open_verify` and `_dl_map_object_from_fd`).
     pub fn refused_as_library(&self) -> Option<Damage> {

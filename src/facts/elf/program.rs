@@ -110,8 +110,11 @@ impl<'a, 'r> Start<'a, 'r> {
 
     fn load(&mut self, opened: &Arc<Opened>, object: &Object, interpreter: Option<&str>) {
         let (objects, problems) = self.loader.load(opened, object, interpreter, self.is_brief);
-        for object in objects {
-            self.loaded(object);
+        if self.closure.objects.is_empty() {
+            // No two of one program have a path in common.
+            self.closure.objects = objects;
+        } else {
+            objects.into_iter().for_each(|object| self.loaded(object));
         }
         for problem in problems {
             self.problem(problem);

@@ -328,7 +328,13 @@ mod tests {
     #[test]
     fn the_endings_can_be_searched_and_name_no_program() {
         assert!(DATA_ENDINGS.is_sorted());
-        for name in ["copyright.gz", "README.md", "_perl.pm", "notes.txt", "16384"] {
+        for name in [
+            "copyright.gz",
+            "README.md",
+            "_perl.pm",
+            "notes.txt",
+            "16384",
+        ] {
             assert!(is_called_like_data(name), "{name}");
         }
         for name in [
