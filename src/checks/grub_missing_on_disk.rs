@@ -1,10 +1,12 @@
 //! A disk of the root's mirror without a boot loader.
 
 use super::Check;
+use super::bios_boot::{has_esp, own_disks, place};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
-use crate::survey::Disk;
+use crate::survey::grub_core::Trouble;
+use crate::survey::{Disk, GrubCore};
 use crate::sysroot::Search;
 
 pub(super) const CHECK: Check = Check {
@@ -18,12 +20,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let (Search::Found(info), Some(tree)) = (&facts.search, &facts.tree) else {
         return;
     };
-    let disks: Vec<&Disk> = facts
-        .survey
-        .disks
-        .iter()
-        .filter(|disk| info.disks.contains(&disk.name))
-        .collect();
+    let disks = own_disks(facts, info);
     if disks.is_empty() {
         return;
     }
@@ -34,6 +31,16 @@ fn run(facts: &Facts, out: &mut Findings) {
             "what is on the EFI system partition is not examined by this version",
         );
         return;
+    }
+    for disk in &disks {
+        let trouble = disk
+            .grub_core
+            .as_ref()
+            .and_then(|core| core.trouble.as_ref());
+        if let Some(Trouble::Unreadable { why }) = trouble {
+            let what = format!("GRUB's core on {}", disk.name);
+            out.could_not_tell(Stage::Bootloader, what, why.as_str());
+        }
     }
     let without: Vec<&Disk> = disks
         .iter()
@@ -96,18 +103,23 @@ fn uses_grub(tree: &Tree) -> bool {
     package || tree.kernels.grub.is_some()
 }
 
-fn has_esp(disk: &Disk) -> bool {
-    disk.partitions.iter().any(|part| part.purpose == "esp")
-}
-
 /// Boot code in the first sector, and something in the partition it loads.
 fn has_grub(disk: &Disk) -> bool {
+    if lost_core(disk).is_some() {
+        return false;
+    }
     let embedded = disk
         .partitions
         .iter()
         .filter(|part| part.purpose == "bios-boot")
         .all(|part| !part.blank);
     disk.grub_boot_code && embedded
+}
+
+/// The core that the boot code would load, and that is not there.
+fn lost_core(disk: &Disk) -> Option<&GrubCore> {
+    let core = disk.grub_core.as_ref()?;
+    (core.trouble == Some(Trouble::Absent)).then_some(core)
 }
 
 fn evidence(disk: &Disk) -> Vec<Evidence> {
@@ -120,6 +132,11 @@ fn evidence(disk: &Disk) -> Vec<Evidence> {
             )
             .expected("GRUB"),
         );
+    }
+    if let Some(core) = lost_core(disk) {
+        let seen = "something else than GRUB's core";
+        all.push(Evidence::seen(place(disk, core), seen).expected("what the boot code loads"));
+        return all;
     }
     let blank = disk
         .partitions

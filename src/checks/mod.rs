@@ -22,6 +22,7 @@ mod array_reshaping;
 mod array_running;
 mod array_unusable;
 mod bad_blocks_recorded;
+mod bios_boot;
 mod database_info_emptied;
 mod default_entry_broken;
 mod disk_dropped_out;
@@ -39,7 +40,10 @@ mod filesystem_incomplete;
 mod fstab_device_missing;
 mod fstab_invalid;
 mod grub_config_missing;
+mod grub_core_mismatch;
 mod grub_missing_on_disk;
+mod grub_modules_missing;
+mod grub_prefix_unknown;
 mod half_installed;
 mod init_missing;
 mod init_not_executable;
@@ -121,6 +125,9 @@ pub const CHECKS: &[&Check] = &[
     &disk_overheating::CHECK,
     &last_panic::CHECK,
     &grub_missing_on_disk::CHECK,
+    &grub_prefix_unknown::CHECK,
+    &grub_modules_missing::CHECK,
+    &grub_core_mismatch::CHECK,
     &grub_config_missing::CHECK,
     &default_entry_broken::CHECK,
     &root_parameter_wrong::CHECK,

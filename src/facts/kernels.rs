@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boot_files;
 use super::grub::{self, Grub};
+use super::grub_modules::{self, GrubModules};
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// One kernel release, by what lies on the disk for it.
@@ -34,6 +35,9 @@ pub struct Kernels {
     pub kernels: Vec<Kernel>,
     /// What GRUB's configuration says.
     pub grub: Option<Grub>,
+    /// What GRUB's menu needs on a BIOS machine.
+    #[serde(default)]
+    pub grub_modules: Option<GrubModules>,
     /// Why /boot could not be read.
     pub unreadable: Option<String>,
 }
@@ -57,6 +61,7 @@ fn initramfs_names(release: &str) -> [String; 3] {
 pub(super) fn collect(root: &RootDir) -> Kernels {
     let mut kernels = Kernels {
         grub: grub::collect(root),
+        grub_modules: grub_modules::collect(root),
         ..Kernels::default()
     };
     let entries = match root.read_dir("/boot") {

@@ -14,6 +14,7 @@ pub mod critical;
 pub mod earlier;
 pub mod elf;
 pub mod grub;
+pub mod grub_modules;
 pub mod history;
 pub mod init;
 pub mod integrity;

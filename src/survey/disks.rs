@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Content, Disk, KernelLog, Partition, Source, Survey, health, kernel_log, last_panic, signature,
-    superblock, sysfs, table, whole, whole_disk,
+    Content, Disk, KernelLog, Partition, Source, Survey, grub_core, health, kernel_log, last_panic,
+    signature, superblock, sysfs, table, whole, whole_disk,
 };
 use crate::sys::node;
 
@@ -174,6 +174,7 @@ fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
         .source
         .read_at(&file, 0, 440)
         .is_ok_and(|code| code.windows(4).any(|word| word == b"GRUB"));
+    disk.grub_core = grub_core::read(&file, &disk.source);
     let table = table::read(&file, &disk.source, disk.sector_bytes);
     disk.table = table.kind;
     disk.table_problem = table.problem;

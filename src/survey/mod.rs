@@ -12,6 +12,8 @@ use crate::sys::node;
 
 mod counters;
 mod disks;
+pub mod grub_core;
+pub mod grub_module;
 pub mod health;
 pub mod kernel_log;
 pub mod last_panic;
@@ -27,6 +29,7 @@ mod whole_disk;
 pub use counters::{Counters, WriteProof};
 pub(crate) use disks::examine;
 pub use disks::{survey, survey_of};
+pub use grub_core::GrubCore;
 pub use health::Health;
 pub use kernel_log::{DiskLog, KernelLog};
 pub use last_panic::LastPanic;
@@ -221,6 +224,9 @@ pub struct Disk {
     pub table_problem: Option<String>,
     /// True when the boot code in the first sector is GRUB's.
     pub grub_boot_code: bool,
+    /// What that boot code loads.
+    #[serde(default)]
+    pub grub_core: Option<GrubCore>,
     /// Its partitions, in order.
     pub partitions: Vec<Partition>,
     /// What lies on it where it has no table.
@@ -245,6 +251,7 @@ impl Disk {
             table: None,
             table_problem: None,
             grub_boot_code: false,
+            grub_core: None,
             partitions: Vec::new(),
             content: Content::Unknown,
             old_members: Vec::new(),

@@ -1,0 +1,175 @@
+//! What several checks ask about GRUB on the disks of a BIOS machine.
+
+use crate::facts::{Facts, Tree};
+use crate::finding::Severity;
+use crate::survey::{Content, Disk, GrubCore};
+use crate::sysroot::filesystems::all_known;
+use crate::sysroot::{MountedPart, Search, SysrootInfo};
+
+/// The root, its disks, and GRUB's core on each that has one.
+pub(super) struct BiosBoot<'f> {
+    pub(super) tree: &'f Tree,
+    pub(super) cores: Vec<(&'f Disk, &'f GrubCore)>,
+    facts: &'f Facts,
+    info: &'f SysrootInfo,
+}
+
+/// Whose filesystem a core goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// The one that holds the /boot of this root.
+    Own,
+    /// One that is on these disks and holds something else.
+    Another,
+    /// One that is on none of these disks.
+    Nowhere,
+    /// Its core does not say, or not everything on the disks is known.
+    Unknown,
+}
+
+impl<'f> BiosBoot<'f> {
+    /// Nothing for a machine that may boot by UEFI, or whose /boot was not
+    /// looked at.
+    pub(super) fn of(facts: &'f Facts) -> Option<Self> {
+        let (Search::Found(info), Some(tree)) = (&facts.search, &facts.tree) else {
+            return None;
+        };
+        let disks = own_disks(facts, info);
+        if super::boot_unseen(tree) || disks.iter().any(|disk| has_esp(disk)) {
+            return None;
+        }
+        let cores = disks
+            .into_iter()
+            .filter_map(|disk| Some((disk, disk.grub_core.as_ref()?)))
+            .filter(|(_, core)| core.trouble.is_none())
+            .collect();
+        Some(Self {
+            tree,
+            cores,
+            facts,
+            info,
+        })
+    }
+
+    /// What a fault of `count` of the cores does: the firmware may take any.
+    pub(super) fn severity(&self, count: usize) -> Severity {
+        if count == self.cores.len() {
+            Severity::Blocker
+        } else {
+            Severity::Degraded
+        }
+    }
+
+    /// The cores that go to this root.
+    pub(super) fn own(&self) -> impl Iterator<Item = (&'f Disk, &'f GrubCore)> {
+        let own = |(disk, core): &(&Disk, &GrubCore)| self.goal(disk, core) == Goal::Own;
+        self.cores.iter().copied().filter(own)
+    }
+
+    /// Where the core of `disk` looks for its modules.
+    pub(super) fn goal(&self, disk: &Disk, core: &GrubCore) -> Goal {
+        let boot = self.boot_part();
+        if let Some(uuid) = searched_uuid(core) {
+            let own = boot.and_then(|part| uuid_of(self.facts, &part.device));
+            let is = |known: Option<&str>| known.is_some_and(|k| k.eq_ignore_ascii_case(uuid));
+            let mut all = self.facts.assembly.volumes.iter();
+            let known = all.any(|v| is(content_uuid(&v.content)));
+            return self.judge(is(own), known);
+        }
+        let Some(device) = device_of(core) else {
+            // No device in the prefix: the one it was loaded from.
+            return Goal::Unknown;
+        };
+        if let Some(hex) = device.strip_prefix("mduuid/") {
+            let is = |uuid: &str| plain(uuid) == plain(hex);
+            let own = boot.and_then(|part| part.array.as_deref()).is_some_and(is);
+            let known = self.facts.assembly.arrays.iter().any(|a| is(&a.uuid));
+            return self.judge(own, known);
+        }
+        if let Some(number) = device.strip_prefix(',').and_then(partition_number) {
+            let part = disk.partitions.iter().find(|part| part.number == number);
+            let own = boot.is_some_and(|boot| {
+                part.is_some_and(|part| boot.device == part.name || boot.below.contains(&part.name))
+            });
+            return match part {
+                Some(_) if own => Goal::Own,
+                Some(_) => Goal::Another,
+                None => Goal::Nowhere,
+            };
+        }
+        Goal::Unknown
+    }
+
+    fn judge(&self, own: bool, known: bool) -> Goal {
+        match (own, known) {
+            (true, _) => Goal::Own,
+            (false, true) => Goal::Another,
+            (false, false) if all_known(&self.facts.survey, &self.facts.assembly) => Goal::Nowhere,
+            (false, false) => Goal::Unknown,
+        }
+    }
+
+    /// The mounted part that holds /boot.
+    fn boot_part(&self) -> Option<&'f MountedPart> {
+        let at = |target: &str| {
+            let mut parts = self.info.parts.iter();
+            parts.find(|part| part.target.as_os_str() == target)
+        };
+        at("/boot").or_else(|| at("/"))
+    }
+}
+
+/// The disks that the root lies on.
+pub(super) fn own_disks<'f>(facts: &'f Facts, info: &SysrootInfo) -> Vec<&'f Disk> {
+    let disks = facts.survey.disks.iter();
+    disks
+        .filter(|disk| info.disks.contains(&disk.name))
+        .collect()
+}
+
+pub(super) fn has_esp(disk: &Disk) -> bool {
+    disk.partitions.iter().any(|part| part.purpose == "esp")
+}
+
+/// Where on the disk a core begins, as evidence names it.
+pub(super) fn place(disk: &Disk, core: &GrubCore) -> String {
+    format!("/dev/{} sector {}", disk.name, core.sector)
+}
+
+/// `(mduuid/...)/boot/grub`: what stands between the brackets.
+fn device_of(core: &GrubCore) -> Option<&str> {
+    let inside = core.prefix.as_deref()?.strip_prefix('(')?;
+    inside.split_once(')').map(|(device, _)| device)
+}
+
+/// `search.fs_uuid UUID root ...` in the commands that come first.
+pub(super) fn searched_uuid(core: &GrubCore) -> Option<&str> {
+    let mut lines = core.config.as_deref()?.lines();
+    lines.find_map(|line| {
+        let rest = line.trim().strip_prefix("search.fs_uuid ")?;
+        rest.split_whitespace().next()
+    })
+}
+
+/// `gpt2`, `msdos1`.
+fn partition_number(name: &str) -> Option<u32> {
+    name.trim_start_matches(|c: char| c.is_ascii_alphabetic())
+        .parse()
+        .ok()
+}
+
+fn uuid_of<'f>(facts: &'f Facts, volume: &str) -> Option<&'f str> {
+    content_uuid(&facts.assembly.volume(volume)?.content)
+}
+
+fn content_uuid(content: &Content) -> Option<&str> {
+    match content {
+        Content::Signature(found) => found.uuid.as_deref(),
+        _ => None,
+    }
+}
+
+fn plain(uuid: &str) -> String {
+    let digits = uuid.chars().filter(char::is_ascii_hexdigit);
+    digits.collect::<String>().to_ascii_lowercase()
+}
