@@ -200,7 +200,9 @@ impl Machine {
         let mut qemu = Command::new("qemu-system-x86_64");
         // The IDE ports of q35 belong to an AHCI controller.
         let board = if self.has(Bus::Ata) { "pc" } else { "q35" };
-        qemu.args(["-machine", board, "-accel", &accel, "-cpu", CPU])
+        // The firmware's own text, and so that of GRUB's core, on the console.
+        let machine = format!("{board},graphics=off");
+        qemu.args(["-machine", &machine, "-accel", &accel, "-cpu", CPU])
             .args(["-smp", "1", "-m", &self.memory_mib.to_string()])
             .args(["-nodefaults", "-display", "none", "-nic", "none"])
             .args(["-chardev", "stdio,id=console,signal=off"])
