@@ -203,6 +203,7 @@ fn a_directory_that_cache_and_loader_both_name_is_told_once() {
     let library = format!("{}/liba.so.1", &directory[1..]);
     fixture.library(&library, "liba.so.1", &[]);
     fixture.program("bin/app", &[&format!("@/{library}")]);
+    fixture.write("etc/ld.so.conf", "");
     let mut ldconfig = Command::new("/usr/sbin/ldconfig");
     let made = ldconfig
         .arg("-X")

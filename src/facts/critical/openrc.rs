@@ -164,12 +164,16 @@ fn command(
     (found.filter(|path| path.starts_with('/')), absence)
 }
 
-/// The services in `need` lines of a script.
+/// The services in `need` and `want` lines of a script: both have them started.
 fn needed(text: &str) -> Vec<&str> {
     let lines = text
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default());
-    let lists = lines.filter_map(|line| line.trim().strip_prefix("need"));
+    let lists = lines.filter_map(|line| {
+        let line = line.trim();
+        line.strip_prefix("need")
+            .or_else(|| line.strip_prefix("want"))
+    });
     let lists = lists.filter(|list| list.starts_with(char::is_whitespace));
     let names = lists.flat_map(str::split_whitespace);
     let is_name = |name: &&str| {
@@ -186,9 +190,9 @@ mod tests {
     #[test]
     fn a_service_says_what_it_needs() {
         let text = "#!/sbin/openrc-run\ndepend()\n{\n\tneed net localmount # x\n\
-            \tneeded y\n\tuse dns\n\tneed $z ../q\n}\n";
+            \tneeded y\n\tuse dns\n\twant mdev\n\tneed $z ../q\n}\n";
         assert!(is_own(text));
         assert!(!is_own("#!/bin/sh\n# openrc-run\n"));
-        assert_eq!(needed(text), ["net", "localmount"]);
+        assert_eq!(needed(text), ["net", "localmount", "mdev"]);
     }
 }

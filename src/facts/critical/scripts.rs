@@ -103,7 +103,7 @@ fn after_c(command: &Command) -> Option<&str> {
         return None;
     }
     let arguments = &command.arguments;
-    let is_c = |word: &&String| word.starts_with('-') && word.ends_with('c');
+    let is_c = |word: &&String| !word.starts_with("--") && word.ends_with('c');
     let at = arguments
         .iter()
         .take_while(|word| word.starts_with('-'))

@@ -81,71 +81,137 @@ pub(super) fn inside(text: &str, close: u8) -> Option<usize> {
     None
 }
 
-/// The simple commands of a script, as far as it can be followed: a here
-/// document ends it.
-pub(super) fn commands(text: &str) -> Vec<Piece<'_>> {
-    let bytes = text.as_bytes();
-    let mut pieces = Vec::new();
-    let mut nesting = Nesting::default();
-    let (mut start, mut at) = (0, 0);
-    let (mut is_joined, mut brackets) = (false, 0_usize);
-    let mut push = |from: usize, to: usize, is_joined: bool| {
-        let piece = text.get(from..to).unwrap_or_default().trim();
-        if !piece.is_empty() {
-            pieces.push(Piece {
-                text: piece,
-                is_joined,
-            });
+/// The word that ends a here document, which begins behind `<<`.
+fn delimiter(text: &str) -> String {
+    let text = text
+        .strip_prefix('-')
+        .unwrap_or(text)
+        .trim_start_matches([' ', '\t']);
+    let is_end = |c: char| c.is_whitespace() || ";&|()<>".contains(c);
+    let word = text.split(is_end).next().unwrap_or_default();
+    word.replace(['"', '\'', '\\'], "")
+}
+
+/// Where the text goes on behind the here documents that begin at `at`.
+fn behind(text: &str, mut at: usize, delimiters: &mut Vec<String>) -> usize {
+    for delimiter in delimiters.drain(..) {
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
+            at += length;
+            if rest[..length]
+                .trim_start_matches('\t')
+                .trim_end_matches('\n')
+                == delimiter
+            {
+                break;
+            }
         }
-        pieces.len() < PIECES_MAX
+    }
+    at
+}
+
+/// The simple commands of a script.
+pub(super) fn commands(text: &str) -> Vec<Piece<'_>> {
+    let mut cutter = Cutter {
+        text,
+        pieces: Vec::new(),
+        start: 0,
+        is_joined: false,
+        brackets: 0,
+        documents: Vec::new(),
     };
+    let bytes = text.as_bytes();
+    let mut nesting = Nesting::default();
+    let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
         let next = bytes.get(at + 1).copied();
+        if cutter.pieces.len() >= PIECES_MAX {
+            return cutter.pieces;
+        }
         if !nesting.is_closed() || nesting.is_too_deep {
             at += nesting.take(bytes, at);
             continue;
         }
-        let joined = is_joined || brackets > 0;
-        match byte {
+        at = match byte {
             b'#' if before.is_none_or(|byte| byte.is_ascii_whitespace() || byte == b';') => {
-                push(start, at, joined);
-                at += text
-                    .get(at..)
-                    .and_then(|rest| rest.find('\n'))
-                    .unwrap_or(text.len());
-                start = at;
+                cutter.end(at, false);
+                let rest = text.get(at..).unwrap_or_default();
+                cutter.start = at + rest.find('\n').unwrap_or(rest.len());
+                cutter.start
             }
-            b'<' if next == Some(b'<') => {
-                push(start, at, joined);
-                return pieces;
-            }
-            b'&' if matches!(before, Some(b'>' | b'<')) || next == Some(b'>') => at += 1,
-            b'\n' | b';' | b'&' | b'|' | b'(' | b')' => {
-                // `start)` in a `case` is a pattern.
-                let is_pattern = byte == b')' && brackets == 0;
-                // A pipe's first command runs in a shell of its own.
-                let is_pipe = byte == b'|' && next != Some(b'|');
-                if !is_pattern && !push(start, at, joined || is_pipe) {
-                    return pieces;
-                }
-                match byte {
-                    b'(' => brackets += 1,
-                    b')' => brackets = brackets.saturating_sub(1),
-                    _ => {}
-                }
-                let is_double = next == Some(byte) && matches!(byte, b'&' | b'|');
-                is_joined = is_double || is_pipe;
-                at += if is_double { 2 } else { 1 };
-                start = at;
-            }
-            _ => at += nesting.take(bytes, at),
-        }
+            b'<' if next == Some(b'<') => cutter.document(at),
+            // `2>&1` and `&>file`
+            b'&' if matches!(before, Some(b'>' | b'<')) || next == Some(b'>') => at + 1,
+            b'\n' | b';' | b'&' | b'|' | b'(' | b')' => cutter.operator(at, byte, next),
+            _ => at + nesting.take(bytes, at),
+        };
     }
     if nesting.is_closed() && !nesting.is_too_deep {
-        push(start, at, is_joined || brackets > 0);
+        cutter.end(at, false);
     }
-    pieces
+    cutter.pieces
+}
+
+/// A script that is being cut.
+struct Cutter<'t> {
+    text: &'t str,
+    pieces: Vec<Piece<'t>>,
+    /// Where the piece begins that is not ended yet.
+    start: usize,
+    is_joined: bool,
+    brackets: usize,
+    /// What ends the here documents that begin with the next line.
+    documents: Vec<String>,
+}
+
+impl Cutter<'_> {
+    fn end(&mut self, at: usize, is_joined: bool) {
+        let piece = self.text.get(self.start..at).unwrap_or_default().trim();
+        self.start = at;
+        if piece.is_empty() {
+            return;
+        }
+        self.pieces.push(Piece {
+            text: piece,
+            is_joined: is_joined || self.is_joined || self.brackets > 0,
+        });
+        self.is_joined = false;
+    }
+
+    /// An operator at `at`; where it goes on.
+    fn operator(&mut self, at: usize, byte: u8, next: Option<u8>) -> usize {
+        let is_double = next == Some(byte) && matches!(byte, b'&' | b'|');
+        let is_pipe = byte == b'|' && !is_double;
+        // `start)` in a `case` is a pattern. The first command of a pipe runs
+        // in a shell of its own.
+        if byte != b')' || self.brackets > 0 {
+            self.end(at, is_pipe);
+        }
+        match byte {
+            b'(' => self.brackets += 1,
+            b')' => self.brackets = self.brackets.saturating_sub(1),
+            _ => {}
+        }
+        // It still is when the line ends behind `&&`.
+        self.is_joined |= is_double || is_pipe;
+        let mut after = at + if is_double { 2 } else { 1 };
+        if byte == b'\n' {
+            after = behind(self.text, after, &mut self.documents);
+        }
+        self.start = after;
+        after
+    }
+
+    /// `<<` at `at`.
+    fn document(&mut self, at: usize) -> usize {
+        let rest = self.text.get(at + 2..).unwrap_or_default();
+        if rest.starts_with('<') {
+            return at + 3; // a word as a document
+        }
+        self.documents.push(delimiter(rest));
+        at + 2
+    }
 }
 
 /// The words of a simple command, with their quotes.
@@ -194,8 +260,8 @@ mod tests {
 
     #[test]
     fn commands_end_where_the_shell_ends_them() {
-        let text = "#!/bin/sh\n# a; b\na=1 x \"p; q\" '#' # no\n[ -x /b ] && /b 2>&1 | c; \
-            d $(e; f) `g; h` & (i)\ncase $1 in\n  start) j;;\nesac\nk <<END\nl\nEND\n";
+        let text = "#!/bin/sh\n# a; b\na=1 x \"p; q\" '#' # no\n[ -x /b ] && # x\n/b 2>&1 | c; \
+            d $(e; f) `g; h` & (i)\ncase $1 in\n  start) j;;\nesac\nk <<-'END' | m\nl; n\n\tEND\no <<< p\n";
         let found = commands(text);
         let texts: Vec<_> = found.iter().map(|p| (p.text, p.is_joined)).collect();
         let expected = [
@@ -208,7 +274,9 @@ mod tests {
             ("case $1 in", false),
             ("j", false),
             ("esac", false),
-            ("k", false),
+            ("k <<-'END'", true),
+            ("m", true),
+            ("o <<< p", false),
         ];
         assert_eq!(texts, expected);
         assert_eq!(
