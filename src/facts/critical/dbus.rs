@@ -22,7 +22,7 @@ const SERVICES: [&str; 4] = [
 const CONFIGURATION: [&str; 2] = ["/usr/share/dbus-1/system.conf", "/etc/dbus-1/system.conf"];
 
 /// The units that the bus is, one or the other.
-const BUS: [&str; 2] = ["dbus.service", "dbus.socket"];
+const BUS: [&str; 3] = ["dbus.service", "dbus-broker.service", "dbus.socket"];
 
 /// What a login asks for, and the modules that do.
 const LOGIN: &str = "org.freedesktop.login1";

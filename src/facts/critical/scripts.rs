@@ -70,7 +70,7 @@ pub(super) fn arguments(
     let is_env = command.program.rsplit('/').next() == Some("env");
     let text = if is_env {
         let words = [&command.program].into_iter().chain(&command.arguments);
-        shell_words::join(words)
+        words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     } else if let Some(text) = after_c(command) {
         // systemd takes `$$` for a dollar.
         text.replace("$$", "$")
@@ -94,6 +94,20 @@ pub(super) fn arguments(
             _ => Absence::Allowed,
         };
         gathering.start_told(&path, role_of(&path), step, absence, run.library_path);
+    }
+}
+
+/// A word of a unit as the shell would have it: systemd fills in variables,
+/// too.
+fn quoted(word: &str) -> String {
+    let plain = |text: &str| match text.contains('$') {
+        true => format!("\"{}\"", text.replace(['"', '\\', '`'], "")),
+        false => shell_words::quote(text).into_owned(),
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    match word.split_once('=') {
+        Some((name, value)) if name.chars().all(is_name) => format!("{name}={}", plain(value)),
+        _ => plain(word),
     }
 }
 
