@@ -128,7 +128,8 @@ fn beside(root: &RootDir, programs: &[&str]) -> Vec<String> {
         for place in BESIDE.map(|place| format!("{directory}{place}")) {
             for entry in root.read_dir(&place).unwrap_or_default() {
                 let is_file = matches!(entry.kind, Kind::File | Kind::Symlink);
-                if let (true, Ok(name)) = (is_file, entry.name.into_string()) {
+                let name = entry.name.into_string();
+                if let (true, Ok(name)) = (is_file && found.len() < SCRIPTS_MAX, name) {
                     found.insert(format!("{place}/{name}"));
                 }
             }
@@ -138,11 +139,7 @@ fn beside(root: &RootDir, programs: &[&str]) -> Vec<String> {
         let meta = root.metadata(path);
         meta.is_ok_and(|meta| meta.kind == Kind::File && meta.is_executable())
     };
-    found
-        .into_iter()
-        .take(SCRIPTS_MAX)
-        .filter(can_be_started)
-        .collect()
+    found.into_iter().filter(can_be_started).collect()
 }
 
 fn real_path(root: &RootDir, path: &str) -> Option<String> {

@@ -16,8 +16,11 @@ pub(in crate::facts) const SCRIPT_BYTES_MAX: u64 = 64 * 1024;
 /// Programs of one script.
 const RUNS_MAX: usize = 256;
 
-/// Scripts that read other scripts into themselves.
-const SOURCES_MAX: usize = 3;
+/// Scripts that are read into one.
+const SOURCES_MAX: usize = 8;
+
+/// A longer search path is none.
+const PATH_BYTES_MAX: usize = 16 * 1024;
 
 const VARIABLE: &str = "LD_LIBRARY_PATH";
 
@@ -85,10 +88,11 @@ fn read<'f>(text: &str, context: &'f Context<'f>) -> Reader<'f> {
         library_path: context.library_path.cloned(),
         is_exported: context.library_path.is_some(),
         depth: 0,
+        sources: 0,
         runs: Vec::new(),
     };
     reader.note_library_path();
-    reader.follow(text, 0);
+    reader.follow(text);
     reader
 }
 
@@ -99,20 +103,21 @@ struct Reader<'f> {
     is_exported: bool,
     /// `if`, loops and functions around what is read.
     depth: usize,
+    sources: usize,
     runs: Vec<Run>,
 }
 
 impl Reader<'_> {
-    fn follow(&mut self, text: &str, sources: usize) {
+    fn follow(&mut self, text: &str) {
         for piece in commands(text) {
             if self.runs.len() >= RUNS_MAX {
                 return;
             }
-            self.command(piece, sources);
+            self.command(piece);
         }
     }
 
-    fn command(&mut self, piece: Piece<'_>, sources: usize) {
+    fn command(&mut self, piece: Piece<'_>) {
         let mut words = words(piece.text);
         let was_inside = self.depth > 0;
         let is_head = self.take_keywords(&mut words);
@@ -150,7 +155,7 @@ impl Reader<'_> {
                 let from = self.scope.directory.take();
                 self.scope.directory = to.and_then(|to| joined(from.as_deref(), &to));
             }
-            "." | "source" => self.source(arguments, sources),
+            "." | "source" => self.source(arguments),
             _ => self.run(assigned, command, is_certain),
         }
     }
@@ -212,14 +217,21 @@ impl Reader<'_> {
                 (clear.collect::<Vec<_>>().join(":"), false)
             }
         };
-        match before {
+        let given = match before {
             // What a branch says stands beside what was there.
             Some(before) if !is_clear => LibraryPath {
                 is_clear: before.is_clear && before.value == value,
                 value: format!("{value}:{}", before.value),
             },
             _ => LibraryPath { value, is_clear },
+        };
+        if given.value.len() > PATH_BYTES_MAX {
+            return LibraryPath {
+                value: String::new(),
+                is_clear: false,
+            };
         }
+        given
     }
 
     /// `$LD_LIBRARY_PATH` is what the path is so far.
@@ -232,12 +244,16 @@ impl Reader<'_> {
     }
 
     /// A script that is read into this one may set the search path.
-    fn source(&mut self, arguments: &[&str], sources: usize) {
+    fn source(&mut self, arguments: &[&str]) {
+        if self.sources >= SOURCES_MAX {
+            return;
+        }
         let path = arguments.first().and_then(|word| self.scope.expand(word));
         let path = path.and_then(|path| joined(self.scope.directory.as_deref(), &path));
         let text = path.and_then(|path| (self.context.read)(&path));
-        if let Some(text) = text.filter(|text| text.contains(VARIABLE) && sources < SOURCES_MAX) {
-            self.follow(&text, sources + 1);
+        self.sources += 1;
+        if let Some(text) = text.filter(|text| text.contains(VARIABLE)) {
+            self.follow(&text);
         }
     }
 

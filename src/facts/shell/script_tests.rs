@@ -144,6 +144,23 @@ fn what_is_certain_and_the_arguments_are_told() {
 }
 
 #[test]
+fn a_script_that_reads_itself_or_grows_ends() {
+    let itself = ". /self; LD_LIBRARY_PATH=$X:$LD_LIBRARY_PATH:/a\n".repeat(1000);
+    let read = |_: &str| Some(itself.clone());
+    let context = Context {
+        path: Some("/self"),
+        library_path: None,
+        real_path: &|_| None,
+        read: &read,
+    };
+    let text = format!("export LD_LIBRARY_PATH=/b\n{itself}/opt/p\n");
+    let found = runs(&text, &context);
+    assert_eq!(found.len(), 1);
+    let path = found[0].library_path.as_ref().unwrap();
+    assert!(!path.is_clear && path.value.len() <= PATH_BYTES_MAX);
+}
+
+#[test]
 fn only_scripts_of_shells_are_read() {
     for text in ["#!/bin/sh -e\n", "#! /usr/bin/env bash\n", "#!/bin/dash"] {
         assert!(shell_script(text).is_some(), "{text}");
