@@ -67,9 +67,11 @@ pub(super) struct Gathering<'a, 'r> {
     steps: Vec<Step>,
     asked: Vec<Asked>,
     known: HashMap<Told, usize>,
-    /// Scripts that were read.
-    pub(super) followed: HashSet<Told>,
-    /// How many scripts are being followed, one in the other.
+    /// Programs of which it is known whether they are scripts to follow.
+    pub(super) looked_at: HashSet<Told>,
+    /// How many scripts were followed.
+    pub(super) followed: usize,
+    /// How many are being followed, one in the other.
     pub(super) depth: usize,
 }
 
@@ -80,7 +82,8 @@ pub(in crate::facts) fn collect(sources: Sources<'_, '_>) -> Critical {
         steps: Vec::new(),
         asked: Vec::new(),
         known: HashMap::new(),
-        followed: HashSet::new(),
+        looked_at: HashSet::new(),
+        followed: 0,
         depth: 0,
     };
     let command_line = gathering.command_line().map(str::to_owned);

@@ -8,8 +8,11 @@ use crate::facts::library_path::LibraryPath;
 use crate::facts::shell::{self, Context, Run, SCRIPT_BYTES_MAX};
 use crate::facts::units::Command;
 
-/// Scripts that are read; a boot has some dozens.
-const SCRIPTS_MAX: usize = 1000;
+/// Programs that are looked at, be they scripts.
+const PROGRAMS_MAX: usize = 10_000;
+
+/// Scripts that are followed; a boot has a handful.
+const SCRIPTS_MAX: usize = 500;
 
 /// Scripts that start scripts.
 const DEPTH_MAX: usize = 5;
@@ -29,8 +32,8 @@ pub(super) fn follow(
     library_path: Option<LibraryPath>,
 ) {
     let key = (path.to_owned(), library_path.clone());
-    let is_enough = gathering.followed.len() >= SCRIPTS_MAX || gathering.depth >= DEPTH_MAX;
-    if is_enough || !gathering.followed.insert(key) {
+    let is_enough = gathering.looked_at.len() >= PROGRAMS_MAX || gathering.depth >= DEPTH_MAX;
+    if is_enough || !gathering.looked_at.insert(key) {
         return;
     }
     let Ok(text) = gathering.root().read_text(path, SCRIPT_BYTES_MAX) else {
@@ -40,6 +43,10 @@ pub(super) fn follow(
     if !is_one || !(library_path.is_some() || text.contains("LD_LIBRARY_PATH")) {
         return;
     }
+    if gathering.followed >= SCRIPTS_MAX {
+        return;
+    }
+    gathering.followed += 1;
     let runs = runs(gathering, &text, Some(path), library_path.as_ref());
     let is_told = |run: &Run| run.library_path.is_some() && run.program.starts_with('/');
     if !runs.iter().any(is_told) {
