@@ -17,3 +17,5 @@ mod rules;
 mod start;
 #[path = "elf/symbols.rs"]
 mod symbols;
+#[path = "elf/told.rs"]
+mod told;

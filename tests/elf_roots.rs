@@ -55,6 +55,7 @@ fn main() -> ExitCode {
             quiet::root(overlay.path())
         },
     ));
+    trials.push(quiet("openrc", || base::openrc_root(Suite::Bookworm)));
     for rich in Rich::ALL {
         let name = rich.to_string();
         let both = [

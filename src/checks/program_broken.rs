@@ -128,7 +128,7 @@ impl Cause<'_> {
             let way = critical.way(program.step);
             let by = way.last().map_or("", |step| step.what.as_str());
             finding = finding.with([
-                Evidence::seen(&program.path, format!("asked for by {by}")),
+                Evidence::seen(&program.path, format!("asked for by {by}{}", told(program))),
                 {
                     // The path stands before it already.
                     let (path, told) = (fault.problem.culprit(), fault.problem.to_string());
@@ -163,6 +163,14 @@ impl Cause<'_> {
             program.path == culprit || program.real_path.as_deref() == Some(culprit)
         })
     }
+}
+
+/// Where it is told to look for libraries.
+fn told(program: &Program) -> String {
+    let path = program.library_path.as_deref();
+    path.map_or_else(String::new, |path| {
+        format!(", which sets LD_LIBRARY_PATH={path}")
+    })
 }
 
 fn what(problem: &Problem) -> &'static str {

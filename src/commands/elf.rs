@@ -85,13 +85,13 @@ fn ask(loader: &Loader<'_>, symbols: Option<&Symbols<'_, '_>>, path: &str) -> Cl
 /// The symbols of PID 1 and of all programs that the boot starts.
 fn boot(root: &RootDir, facts: &Facts, args: &ElfArgs) -> Result<Outcome> {
     let tree = facts.tree.as_ref().context("there is no tree")?;
-    let init = [tree.init.asked.as_str()].into_iter();
+    let init = [(tree.init.asked.as_str(), "")].into_iter();
     let started = tree.critical.programs.iter().filter(|p| !p.is_loaded);
-    let others = started.map(|p| p.path.as_str());
+    let others = started.map(|p| (p.path.as_str(), p.library_path.as_deref().unwrap_or("")));
     let mut seen = BTreeSet::new();
-    let paths: Vec<&str> = init.chain(others).filter(|p| seen.insert(*p)).collect();
+    let programs: Vec<_> = init.chain(others).filter(|p| seen.insert(p.0)).collect();
     let loader = Loader::open(root);
-    let scan = Symbols::new(&loader).scan(&paths);
+    let scan = Symbols::new(&loader).scan(&programs);
     if args.json {
         print_json(&scan)?;
     } else {

@@ -21,11 +21,13 @@ pub mod integrity;
 pub mod kernels;
 pub mod last_panic;
 pub mod layout;
+mod library_path;
 pub mod mdadm_conf;
 pub mod mounts;
 pub mod os;
 pub mod outside;
 pub mod packages;
+mod shell;
 pub mod text_file;
 pub mod units;
 

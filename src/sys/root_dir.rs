@@ -88,6 +88,11 @@ impl Meta {
     pub fn is_executable(&self) -> bool {
         self.mode & 0o111 != 0
     }
+
+    /// True for a program that runs with its owner's or its group's rights.
+    pub fn gives_rights(&self) -> bool {
+        self.mode & 0o6000 != 0
+    }
 }
 
 fn kind_of(mode: u32) -> Kind {

@@ -85,12 +85,26 @@ impl Fixture {
         Loader::open(&root).closure(&self.at(name))
     }
 
+    /// Like [`Fixture::agreed`], with `LD_LIBRARY_PATH`, in which `@` stands for
+    /// the fixture's directory.
+    pub fn agreed_told(&self, name: &str, library_path: &str) -> (Vec<String>, Vec<Problem>) {
+        let library_path = library_path.replace('@', self.path.to_str().unwrap());
+        let root = RootDir::open("/").unwrap();
+        let closure = Loader::open(&root).closure_with(&self.at(name), &library_path);
+        let real = listed_told(Path::new("/"), Path::new(&self.at(name)), &library_path);
+        self.compared(closure, &real)
+    }
+
     /// Our answer, which must be the same as the real loader's; gives the
     /// paths of the fixture's own libraries, relative to it.
     pub fn agreed(&self, name: &str) -> (Vec<String>, Vec<Problem>) {
         let closure = self.closure(name);
         let real = listed(Path::new(&self.at(name)));
-        assert_agreement(&closure, &real);
+        self.compared(closure, &real)
+    }
+
+    fn compared(&self, closure: Closure, real: &Listing) -> (Vec<String>, Vec<Problem>) {
+        assert_agreement(&closure, real);
         let prefix = format!("{}/", self.path.to_str().unwrap());
         let own = closure.objects.iter();
         let own = own.filter_map(|object| object.path.strip_prefix(&prefix));
@@ -120,6 +134,10 @@ pub fn listed(path: &Path) -> Listing {
 
 /// Runs a root's own `ld.so --list` in that root.
 pub fn listed_in(root: &Path, path: &Path) -> Listing {
+    listed_told(root, path, "")
+}
+
+fn listed_told(root: &Path, path: &Path, library_path: &str) -> Listing {
     let mut command = Command::new(REAL_LOADER);
     if root != Path::new("/") {
         command = Command::new("/usr/sbin/chroot");
@@ -129,6 +147,7 @@ pub fn listed_in(root: &Path, path: &Path) -> Listing {
         .arg("--list")
         .arg(path)
         .env_clear()
+        .env("LD_LIBRARY_PATH", library_path)
         .current_dir("/")
         .output()
         .unwrap();

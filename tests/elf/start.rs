@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use lifeboot::facts::elf::{Closure, Link, Loader, Problem};
 use lifeboot::sys::root_dir::RootDir;
@@ -193,6 +194,31 @@ fn a_preload_that_fails_is_a_warning() {
     };
     assert_eq!(name, "libgone.so");
     assert!(closure.starts());
+}
+
+#[test]
+fn a_directory_that_cache_and_loader_both_name_is_told_once() {
+    let fixture = small_root();
+    let directory = "/lib/x86_64-linux-gnu";
+    let library = format!("{}/liba.so.1", &directory[1..]);
+    fixture.library(&library, "liba.so.1", &[]);
+    fixture.program("bin/app", &[&format!("@/{library}")]);
+    fixture.write("etc/ld.so.conf", "");
+    let mut ldconfig = Command::new("/usr/sbin/ldconfig");
+    let made = ldconfig
+        .arg("-X")
+        .arg("-r")
+        .arg(&fixture.path)
+        .arg(directory);
+    assert!(made.status().unwrap().success());
+    fixture.remove(&library);
+    let closure = inside(&fixture, "/bin/app");
+    let [Problem::LibraryMissing { searched, .. }] = &closure.problems[..] else {
+        panic!("{closure:#?}");
+    };
+    let is_it = |path: &&String| path.trim_end_matches('/') == directory;
+    assert_eq!(searched.iter().filter(is_it).count(), 1, "{searched:?}");
+    assert_eq!(searched[0], directory);
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn any_object_of_the_program_may_define_it_and_libraries_are_asked_too() {
     // By itself it is a plugin.
     let root = RootDir::open("/").unwrap();
     let loader = Loader::open(&root);
-    let scan = Symbols::new(&loader).scan(&[&fixture.at("libb.so"), &fixture.at("app")]);
+    let scan =
+        Symbols::new(&loader).scan(&[(&fixture.at("libb.so"), ""), (&fixture.at("app"), "")]);
     assert_eq!(scan.programs, 1);
     assert_eq!(scan.broken[0].undefined.as_ref().unwrap(), &undefined);
 }
@@ -305,7 +306,7 @@ fn programs_here_lack_what_ldd_says_they_lack() {
         paths.into_iter().step_by(step).collect::<Vec<_>>()
     });
     let paths: Vec<String> = paths.collect();
-    let all: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let all: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "")).collect();
     let scan = symbols.scan(&all);
     assert_eq!(scan.programs, paths.len());
     let queue = Mutex::new(paths.iter());

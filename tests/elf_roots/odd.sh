@@ -22,6 +22,23 @@ program var/lib/service/tool/bin var/lib/service/tool/lib
 program var/www/site/bin var/www/site/lib
 program data/application/bin data/application/lib
 
+# Outside of a bundle: a script, or a unit that nothing starts now, says where.
+program usr/local/sbin usr/local/lib/told
+mv usr/local/sbin/program usr/local/sbin/told-by-unit
+cp usr/local/sbin/told-by-unit usr/local/sbin/told-by-script
+cat > usr/local/bin/told <<'SCRIPT'
+#!/bin/bash
+HERE=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+export LD_LIBRARY_PATH="$HERE/../lib/told${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+exec /usr/local/sbin/told-by-script "$@"
+SCRIPT
+chmod 755 usr/local/bin/told
+cat > etc/systemd/system/told.service <<'UNIT'
+[Service]
+Environment="OTHER=1" LD_LIBRARY_PATH=/usr/local/lib/told
+ExecStart=/usr/local/sbin/told-by-unit
+UNIT
+
 # for_loader LOADER FILE: one made for another C library or another system, as
 # bundles for many systems have them.
 for_loader() {

@@ -30,6 +30,23 @@ pub fn root(suite: Suite) -> Result<PathBuf> {
     Ok(entry.join("root"))
 }
 
+/// The tree of a `suite` server without systemd: sysvinit, and OpenRC, which
+/// starts its services.
+pub fn openrc_root(suite: Suite) -> Result<PathBuf> {
+    let packages = packages(suite);
+    let of_systemd = |name: &&str| !matches!(*name, "systemd" | "systemd-sysv");
+    let others = packages.split(',').filter(of_systemd);
+    let packages = others
+        .chain(["sysvinit-core", "openrc"])
+        .collect::<Vec<_>>()
+        .join(",");
+    let inputs = [suite.name(), &packages, CONFIGURE, ROOT_UUID, ARRAY_UUID];
+    let entry = cache::entry(&format!("openrc-{suite}"), &inputs, |dir| {
+        install(suite.name(), &packages, dir, &[])
+    })?;
+    Ok(entry.join("root"))
+}
+
 /// The packages of a server, with commas between.
 fn packages(suite: Suite) -> String {
     let mut packages: Vec<&str> = PACKAGES.split_whitespace().collect();

@@ -22,6 +22,9 @@ pub struct Case {
     pub title: String,
     /// The release of the healthy server.
     pub base: Suite,
+    /// PID 1 is sysvinit, and OpenRC starts the services (trees only).
+    #[serde(default)]
+    pub openrc: bool,
     /// An upgrade killed halfway, before the break step.
     pub half_upgrade: Option<HalfUpgrade>,
     /// Bash, run with the patient's root as working directory.

@@ -1,16 +1,17 @@
 //! Gathers the closure: who asks for what, then what each of it loads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::{Critical, Fault, Needed, Program, Role, Step};
-use super::{helpers, login, names, systemd, sysv, udev};
+use super::{helpers, login, names, scripts, systemd, sysv, udev};
 use crate::facts::elf::{Closure, Loader, Problem};
 use crate::facts::init::Init;
 use crate::facts::kernels::Kernels;
 use crate::facts::layout::Layout;
+use crate::facts::library_path::LibraryPath;
 use crate::facts::mounts::Mounts;
 use crate::facts::packages::Ownership;
 use crate::sys::root_dir::{Kind, RootDir};
@@ -53,7 +54,11 @@ struct Asked {
     step: usize,
     usage: Use,
     absence: Absence,
+    library_path: Option<LibraryPath>,
 }
+
+/// A path, and where what lies there is told to look for libraries.
+pub(super) type Told = (String, Option<LibraryPath>);
 
 /// The closure while it is gathered.
 #[derive(Debug)]
@@ -61,7 +66,13 @@ pub(super) struct Gathering<'a, 'r> {
     pub(super) sources: Sources<'a, 'r>,
     steps: Vec<Step>,
     asked: Vec<Asked>,
-    known: HashMap<String, usize>,
+    known: HashMap<Told, usize>,
+    /// Programs of which it is known whether they are scripts to follow.
+    pub(super) looked_at: HashSet<Told>,
+    /// How many scripts were followed.
+    pub(super) followed: usize,
+    /// How many are being followed, one in the other.
+    pub(super) depth: usize,
 }
 
 /// Computes the closure behind PID 1.
@@ -71,6 +82,9 @@ pub(in crate::facts) fn collect(sources: Sources<'_, '_>) -> Critical {
         steps: Vec::new(),
         asked: Vec::new(),
         known: HashMap::new(),
+        looked_at: HashSet::new(),
+        followed: 0,
+        depth: 0,
     };
     let command_line = gathering.command_line().map(str::to_owned);
     let text = command_line.as_deref().unwrap_or("not known");
@@ -86,7 +100,7 @@ pub(in crate::facts) fn collect(sources: Sources<'_, '_>) -> Critical {
     if program.ends_with("/systemd") {
         systemd::gather(&mut gathering, init, program);
     } else {
-        sysv::gather(&mut gathering, init);
+        sysv::gather(&mut gathering, init, program);
     }
     helpers::gather(&mut gathering, kernel, init);
     udev::gather(&mut gathering);
@@ -125,31 +139,52 @@ impl<'r> Gathering<'_, 'r> {
 
     /// Something starts `path`.
     pub(super) fn start(&mut self, path: &str, role: Role, step: usize, absence: Absence) {
-        self.ask(path, role, step, Use::Started, absence);
+        self.start_told(path, role, step, absence, None);
+    }
+
+    /// Something starts `path` and tells it where to look for libraries.
+    pub(super) fn start_told(
+        &mut self,
+        path: &str,
+        role: Role,
+        step: usize,
+        absence: Absence,
+        library_path: Option<LibraryPath>,
+    ) {
+        self.ask(Asked {
+            path: path.to_owned(),
+            role,
+            step,
+            usage: Use::Started,
+            absence,
+            library_path: library_path.clone(),
+        });
+        scripts::follow(self, path, role, step, library_path);
     }
 
     /// Something loads the module `path`.
     pub(super) fn load(&mut self, path: &str, role: Role, step: usize, absence: Absence) {
-        self.ask(path, role, step, Use::Loaded, absence);
-    }
-
-    fn ask(&mut self, path: &str, role: Role, step: usize, usage: Use, absence: Absence) {
-        let asked = Asked {
+        self.ask(Asked {
             path: path.to_owned(),
             role,
             step,
-            usage,
+            usage: Use::Loaded,
             absence,
-        };
-        match self.known.get(path).and_then(|at| self.asked.get_mut(*at)) {
+            library_path: None,
+        });
+    }
+
+    fn ask(&mut self, asked: Asked) {
+        let key = (asked.path.clone(), asked.library_path.clone());
+        match self.known.get(&key).and_then(|at| self.asked.get_mut(*at)) {
             // What is worst without it is told.
-            Some(known) if known.role < role => *known = asked,
-            Some(known) if known.role == role && absence == Absence::Counts => {
-                known.absence = absence;
+            Some(known) if known.role < asked.role => *known = asked,
+            Some(known) if known.role == asked.role && asked.absence == Absence::Counts => {
+                known.absence = asked.absence;
             }
             Some(_) => {}
             None => {
-                self.known.insert(path.to_owned(), self.asked.len());
+                self.known.insert(key, self.asked.len());
                 self.asked.push(asked);
             }
         }
@@ -180,9 +215,11 @@ impl<'r> Gathering<'_, 'r> {
     fn judge(self) -> Critical {
         let sources = self.sources;
         let programs = self.asked.into_par_iter().filter_map(|asked| {
-            let closure = match asked.usage {
-                Use::Started => sources.loader.closure(&asked.path),
-                Use::Loaded => sources.loader.library(&asked.path),
+            let loader = sources.loader;
+            let closure = match (asked.usage, &asked.library_path) {
+                (Use::Started, Some(told)) => told.closure(loader, &asked.path),
+                (Use::Started, None) => loader.closure(&asked.path),
+                (Use::Loaded, _) => loader.library(&asked.path),
             };
             if is_absent(&closure) && asked.absence == Absence::Allowed {
                 return None;
@@ -218,6 +255,7 @@ fn program(sources: Sources<'_, '_>, asked: Asked, closure: Closure) -> Program 
         role: asked.role,
         step: asked.step,
         is_loaded: asked.usage == Use::Loaded,
+        library_path: asked.library_path.map(|told| told.value),
         files: files.collect(),
         faults: faults.collect(),
     }

@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::elf::{Loaded, Problem};
 
 mod collect;
+mod dbus;
 mod helpers;
 mod login;
 mod names;
+mod openrc;
 mod pam;
+mod scripts;
 mod systemd;
 mod sysv;
 mod udev;
@@ -94,6 +97,9 @@ pub struct Program {
     /// A module, which another program loads.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub is_loaded: bool,
+    /// The `LD_LIBRARY_PATH` that it is started with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub library_path: Option<String>,
     /// What is loaded with it.
     pub files: Vec<Needed>,
     /// What is wrong with it.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Role;
 use super::collect::{Absence, Gathering};
-use super::sysv;
+use super::{dbus, scripts, sysv};
 use crate::facts::elf::SEARCH_PATH;
 use crate::facts::units::{Start, Unit, Units, Wanted, default_unit};
 use crate::sys::root_dir::Kind;
@@ -39,6 +39,7 @@ pub(super) fn gather(gathering: &mut Gathering<'_, '_>, init: usize, manager: &s
         let how = format!("console={line} on the kernel command line");
         start.add_generated(&units, &name, &how, "getty.target");
     }
+    dbus::activate(gathering.root(), &units, &mut start);
     let mut steps: Vec<usize> = Vec::new();
     for started in &start.units {
         let from = started.from.and_then(|from| steps.get(from).copied());
@@ -49,16 +50,9 @@ pub(super) fn gather(gathering: &mut Gathering<'_, '_>, init: usize, manager: &s
         let Some(unit) = started.unit.as_ref().filter(wanted) else {
             continue;
         };
-        for command in unit.commands() {
-            let absence = if command.may_fail || unit.wanted == Wanted::Perhaps {
-                Absence::Allowed
-            } else {
-                Absence::Counts
-            };
-            let path = in_search_path(gathering, &command.program);
-            gathering.start(&path, role_of(&path), step, absence);
-        }
+        commands(gathering, unit, step);
     }
+    dbus::gather(gathering, &start, &steps);
     // An init script without a unit of its name gets one.
     let target = start.position("multi-user.target");
     if let Some(step) = target.and_then(|at| steps.get(at).copied()) {
@@ -68,8 +62,23 @@ pub(super) fn gather(gathering: &mut Gathering<'_, '_>, init: usize, manager: &s
     }
 }
 
+/// What a unit executes.
+fn commands(gathering: &mut Gathering<'_, '_>, unit: &Unit, step: usize) {
+    let told = unit.library_path(gathering.root());
+    for command in unit.commands() {
+        let absence = if command.may_fail || unit.wanted == Wanted::Perhaps {
+            Absence::Allowed
+        } else {
+            Absence::Counts
+        };
+        let path = in_search_path(gathering, &command.program);
+        gathering.start_told(&path, role_of(&path), step, absence, told.clone());
+        scripts::arguments(gathering, &command, step, absence, told.as_ref());
+    }
+}
+
 /// A bare name is looked for in a fixed path (systemd.service(5)).
-fn in_search_path(gathering: &Gathering<'_, '_>, program: &str) -> String {
+pub(super) fn in_search_path(gathering: &Gathering<'_, '_>, program: &str) -> String {
     if program.starts_with('/') {
         return program.to_owned();
     }

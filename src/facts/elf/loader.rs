@@ -65,6 +65,11 @@ impl<'r> Loader<'r> {
         Start::new(self, path).program()
     }
 
+    /// The same when `LD_LIBRARY_PATH` holds `library_path`.
+    pub fn closure_with(&self, path: &str, library_path: &str) -> Closure {
+        Start::new(self, path).with(library_path).program()
+    }
+
     /// What loading the library at `path` on its own would load, as
     /// `ld.so --list` tells it. Libraries that rely on the program that loads
     /// them (plugins) have problems here and none in use.
@@ -114,14 +119,18 @@ impl<'r> Loader<'r> {
         program: &Arc<Opened>,
         object: &Object,
         interpreter: Option<&str>,
-        is_brief: bool,
+        (library_path, is_brief): (&str, bool),
     ) -> (Vec<Loaded>, Vec<Problem>) {
         let machine = object.machine;
         let interpreter = interpreter.or_else(|| usual_interpreter(machine));
         let rules = self.rules(interpreter.unwrap_or(""), machine);
         let constants = &rules.constants;
         let state = self.cache(&constants.cache);
-        let search = self.search(&rules, &state, machine);
+        let mut search = self.search(&rules, &state, machine);
+        // A program with rights of its own is not told where to look.
+        if !program.meta.gives_rights() {
+            search.library_path = library_path;
+        }
         let mut load = Load::new(&search, Arc::clone(program));
         if let Some((path, opened)) = interpreter.and_then(|i| Some((i, self.files.open(i).ok()?)))
         {
@@ -164,6 +173,7 @@ impl<'r> Loader<'r> {
             cache: state.cache.as_ref(),
             cpu: self.cpu,
             machine,
+            library_path: "",
             attempts: Cell::new(0),
         }
     }

@@ -17,6 +17,7 @@ pub mod damage;
 mod elsewhere;
 mod fields;
 mod files;
+mod given;
 pub mod image;
 mod judge;
 mod known;

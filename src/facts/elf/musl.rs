@@ -53,7 +53,7 @@ impl Search<'_> {
             };
         }
         let mut above = Some(requester);
-        let mut lists = Vec::new();
+        let mut lists = vec![split(self.library_path)];
         while let Some(member) = above.map(|index| &members[index]) {
             lists.push(rpath(member));
             above = member.requester;

@@ -21,6 +21,7 @@ const SCRIPTS_MAX: usize = 5;
 pub(super) struct Start<'a, 'r> {
     loader: &'a Loader<'r>,
     closure: Closure,
+    library_path: String,
     is_brief: bool,
 }
 
@@ -33,6 +34,7 @@ impl<'a, 'r> Start<'a, 'r> {
         Self {
             loader,
             closure,
+            library_path: String::new(),
             is_brief: false,
         }
     }
@@ -42,6 +44,14 @@ impl<'a, 'r> Start<'a, 'r> {
         Self {
             is_brief: true,
             ..Self::new(loader, path)
+        }
+    }
+
+    /// Told where to look for libraries.
+    pub(super) fn with(self, library_path: &str) -> Self {
+        Self {
+            library_path: library_path.to_owned(),
+            ..self
         }
     }
 
@@ -109,7 +119,12 @@ impl<'a, 'r> Start<'a, 'r> {
     }
 
     fn load(&mut self, opened: &Arc<Opened>, object: &Object, interpreter: Option<&str>) {
-        let (objects, problems) = self.loader.load(opened, object, interpreter, self.is_brief);
+        let (objects, problems) = self.loader.load(
+            opened,
+            object,
+            interpreter,
+            (&self.library_path, self.is_brief),
+        );
         if self.closure.objects.is_empty() {
             // No two of one program have a path in common.
             self.closure.objects = objects;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::given;
 use super::judge::Judge;
 use super::loader::Loader;
 use super::problem::{Closure, Problem};
@@ -58,6 +59,7 @@ pub fn scan(loader: &Loader<'_>) -> Scan {
         Some((kind, loader.closure(&found.path)))
     });
     let mut refused: Vec<(Refused, Closure)> = refused.collect();
+    given::excuse(loader, &walked.scripts, &mut refused);
     // A library in a program was judged there, with what the program gives it.
     let judged = loader.files.loaded();
     let plugins = libraries
@@ -109,7 +111,8 @@ fn without_interpreter(loader: &Loader<'_>, scripts: &[String]) -> Vec<Closure> 
 }
 
 /// What it means that the loader refuses a file.
-enum Refused {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
     Broken,
     Suspect,
     Foreign,

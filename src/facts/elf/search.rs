@@ -127,6 +127,12 @@ impl Trail {
         }
         /// More would not help anybody who reads it.
         const DIRECTORIES_MAX: usize = 32;
+        // A directory is searched by this name, and named by the cache without
+        // the slash.
+        let directory = match directory.trim_end_matches('/') {
+            "" => "/",
+            directory => directory,
+        };
         let is_new = !self.directories.iter().any(|known| known == directory);
         if is_new && self.directories.len() < DIRECTORIES_MAX {
             self.directories.push(directory.to_owned());
@@ -149,6 +155,8 @@ pub(super) struct Search<'a> {
     pub(super) cache: Option<&'a LdCache>,
     pub(super) cpu: CpuLevel,
     pub(super) machine: Machine,
+    /// `LD_LIBRARY_PATH`; empty for most programs.
+    pub(super) library_path: &'a str,
     /// Paths tried for this program.
     pub(super) attempts: Cell<usize>,
 }
@@ -166,7 +174,8 @@ impl Search<'_> {
             return self.open_named(name, trail);
         }
         let asking = members[requester].object();
-        let has_own_paths = members[requester].is_below_rpath
+        let has_own_paths = !self.library_path.is_empty()
+            || members[requester].is_below_rpath
             || asking.is_none_or(|object| object.runpath.is_some() || object.is_nodeflib);
         if has_own_paths {
             return self.find_by_paths(members, requester, name, trail);
@@ -196,6 +205,10 @@ impl Search<'_> {
             if let Some(end) = self.in_directories(&directories, name, trail) {
                 return end;
             }
+        }
+        let told = self.tokens(&members[0]).told(self.library_path);
+        if let Some(end) = self.in_directories(&told, name, trail) {
+            return end;
         }
         let runpath = asking.and_then(|object| object.runpath.as_deref());
         let runpath = self.directories(&members[requester], runpath);

@@ -117,14 +117,14 @@ impl<'a, 'r> Symbols<'a, 'r> {
         }
     }
 
-    /// Asks about all `paths`, of which those that are no programs are passed
-    /// over.
-    pub fn scan(&self, paths: &[&str]) -> SymbolScan {
-        let closures = paths.par_iter().map(|path| {
+    /// Asks about all programs, each with its `LD_LIBRARY_PATH`; those that are
+    /// none are passed over.
+    pub fn scan(&self, programs: &[(&str, &str)]) -> SymbolScan {
+        let closures = programs.par_iter().map(|(path, library_path)| {
             if self.loader.is_library(path) {
                 return None;
             }
-            let mut closure = self.loader.closure(path);
+            let mut closure = self.loader.closure_with(path, library_path);
             self.examine(&mut closure);
             Some(closure)
         });

@@ -52,6 +52,15 @@ impl Tokens<'_> {
         Some(expanded)
     }
 
+    /// The directories of `LD_LIBRARY_PATH`, in which a semicolon parts as well;
+    /// the tokens are the program's.
+    pub(super) fn told(&self, path: &str) -> Vec<String> {
+        match path {
+            "" => Vec::new(),
+            path => self.directories(&path.replace(';', ":")),
+        }
+    }
+
     /// The directories of an RPATH or RUNPATH, each ending in `/`. Elements
     /// that depend on the working directory (empty or relative ones) lead
     /// nowhere for a program that is not running and are left out.

@@ -7,8 +7,10 @@ use std::rc::Rc;
 
 use super::command::{self, Command};
 use super::condition::{self, Wanted};
+use super::environment;
 use super::name::Name;
 use super::text::{self, Setting};
+use crate::facts::library_path::LibraryPath;
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// Where units lie, what counts most first; `/run` is empty at a boot.
@@ -53,6 +55,11 @@ impl Unit {
         words.filter_map(|word| self.name.specified(word)).collect()
     }
 
+    /// The values of a setting that count.
+    pub(super) fn values(&self, section: &str, key: &str) -> Vec<&str> {
+        text::values(&self.settings, section, key)
+    }
+
     /// The last value of a setting.
     pub(super) fn value(&self, section: &str, key: &str) -> Option<&str> {
         text::values(&self.settings, section, key).pop()
@@ -64,19 +71,34 @@ impl Unit {
         !value.is_some_and(|value| matches!(value, "no" | "false" | "0" | "off"))
     }
 
+    /// The section with what it executes, if it executes anything.
+    fn section(&self) -> Option<&'static str> {
+        match self.name.kind.as_str() {
+            "service" => Some("Service"),
+            "socket" => Some("Socket"),
+            _ => None,
+        }
+    }
+
     /// The programs it starts.
     pub fn commands(&self) -> Vec<Command> {
-        let section = match self.name.kind.as_str() {
-            "service" => "Service",
-            "socket" => "Socket",
-            _ => return Vec::new(),
+        let Some(section) = self.section() else {
+            return Vec::new();
         };
-        let lines = COMMANDS
-            .iter()
-            .flat_map(|key| text::values(&self.settings, section, key));
+        let lines = COMMANDS.iter().flat_map(|key| self.values(section, key));
         lines
-            .filter_map(|line| command::parse(line, &self.name))
+            .flat_map(|line| command::parse(line, &self.name))
             .collect()
+    }
+
+    /// The `LD_LIBRARY_PATH` that its programs get.
+    pub(in crate::facts) fn library_path(&self, root: &RootDir) -> Option<LibraryPath> {
+        environment::library_path(self, self.section()?, root)
+    }
+
+    /// The name that its service takes on the system bus.
+    pub fn bus_name(&self) -> Option<String> {
+        self.name.specified(self.value("Service", "BusName")?)
     }
 }
 
@@ -134,6 +156,11 @@ impl<'r> Units<'r> {
             .borrow_mut()
             .insert(name.to_owned(), unit.clone());
         unit
+    }
+
+    /// The names of all unit files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
     }
 
     /// True when a file of this name is there, be it masked.

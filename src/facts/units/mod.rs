@@ -6,6 +6,7 @@
 
 mod command;
 mod condition;
+mod environment;
 mod files;
 mod name;
 mod start;
