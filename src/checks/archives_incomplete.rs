@@ -21,7 +21,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if way.is_complete() {
         return;
     }
-    let cache = "/var/cache/apt/archives";
+    let cache = dpkg.apt.cache.place();
     let mut evidence = vec![Evidence::seen(cache, format!("to go on: {way}"))];
     let archives = dpkg.apt.cache.archives.iter();
     for archive in archives.filter(|a| way.damaged.contains(&a.file)).take(8) {

@@ -15,7 +15,7 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     if args.verify.is_some() {
         return verify::run(args);
     }
-    let patient = Patient::look(&args.target)?;
+    let patient = Patient::look_at_tree(&args.target)?;
     let answer = match patient.sysroot() {
         Some(sysroot) => {
             let (found, _) = packages::collect(&sysroot.root, Depth::Digests);

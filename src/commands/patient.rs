@@ -79,6 +79,20 @@ impl Patient {
         })
     }
 
+    /// The same for a question about the tree alone: with `--root` the disks are
+    /// left alone.
+    ///
+    /// # Errors
+    /// Like [`Patient::look`].
+    pub(super) fn look_at_tree(target: &Target) -> Result<Self> {
+        let Some(path) = &target.root else {
+            return Self::look(target);
+        };
+        let survey = Survey::default();
+        let sysroot = directory::open(path, &survey)?;
+        Ok(Self::of_directory(sysroot, survey, Vec::new()))
+    }
+
     /// A tree that the operator mounted. The disks of this machine are the
     /// patient's only where the tree lies on them.
     fn of_directory(sysroot: Sysroot, survey: Survey, before: Vec<(String, Counters)>) -> Self {
