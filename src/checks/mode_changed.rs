@@ -41,10 +41,10 @@ fn run(facts: &Facts, out: &mut Findings) {
     let what = first.seen.words();
     let mut title = match effect(first) {
         Some(effect) => format!("{} has {what}: {effect}", first.path),
-        None => format!(
-            "{} has {what}, which its package does not give it",
-            first.path
-        ),
+        None => {
+            let expected = first.expected.words();
+            format!("{} has {what}, and should have {expected}", first.path)
+        }
     };
     if count > 1 {
         title += &format!(", and {} more", count - 1);

@@ -14,7 +14,7 @@ use crate::sys::root_dir::RootDir;
 pub(super) fn may_be_meant(extent: &Extent, accounts: &Accounts) -> bool {
     match extent.change {
         Change::Owner { uid } => !accounts.is_no_service(uid),
-        Change::DirectoryMode { mode } | Change::FileMode { mode } => mode & 0o002 == 0,
+        Change::DirectoryMode { mode } | Change::FileMode { mode } => mode & 0o007 == 0,
     }
 }
 

@@ -135,7 +135,7 @@ pub(super) fn judge(
     owned: &Owned,
     seen: &[Seen],
     whole: bool,
-    hidden: &dyn Fn(&Path) -> bool,
+    hidden: &(dyn Fn(&Path) -> bool + Sync),
 ) -> Permissions {
     let mut permissions = recursive(root, owned, seen);
     let scope = lone::Scope {

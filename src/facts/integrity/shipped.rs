@@ -2,6 +2,7 @@
 //! the archive of exactly the installed version.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::accounts::Accounts;
 use super::rights::Rights;
@@ -23,7 +24,7 @@ const PATHS_MAX: usize = 1_000_000;
 pub(super) struct Archives<'r> {
     root: &'r RootDir,
     by_name: HashMap<(String, String, String), Archive>,
-    room: u64,
+    room: AtomicU64,
 }
 
 /// What one archive says.
@@ -49,7 +50,7 @@ impl<'r> Archives<'r> {
         Self {
             root,
             by_name: archives.map(|archive| (key(&archive), archive)).collect(),
-            room: if whole { u64::MAX } else { USUAL_MAX },
+            room: AtomicU64::new(if whole { u64::MAX } else { USUAL_MAX }),
         }
     }
 
@@ -60,18 +61,17 @@ impl<'r> Archives<'r> {
 
     /// Its whole listing; none when it is not there, not whole, or inside not
     /// what its name says.
-    pub(super) fn of_package(&mut self, package: &Package, accounts: &Accounts) -> Option<Shipped> {
+    pub(super) fn of_package(&self, package: &Package, accounts: &Accounts) -> Option<Shipped> {
         let of = |architecture: &str| {
             let (name, version) = (package.name.clone(), package.version.clone());
             self.by_name.get(&(name, version, architecture.to_owned()))
         };
         let archive = of(&package.architecture).or_else(|| of("all"))?;
-        if archive.size > self.room {
-            return None;
-        }
-        let shipped = self.read(archive, package, accounts).ok();
-        self.room -= archive.size;
-        shipped
+        let room = self
+            .room
+            .fetch_update(Relaxed, Relaxed, |room| room.checked_sub(archive.size));
+        room.ok()?;
+        self.read(archive, package, accounts).ok()
     }
 
     fn read(

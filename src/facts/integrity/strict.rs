@@ -94,7 +94,40 @@ impl Rule {
 
     /// The mode that it would be right with.
     pub(super) fn mode(&self, meta: &Meta) -> Option<u32> {
-        let right = (meta.mode & !self.forbidden) | self.needed;
+        let open = if self.needed == 0 { 0 } else { 0o055 };
+        let right = (meta.mode & !self.forbidden) | open;
         (right != meta.mode).then_some(right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn rule(path: &str) -> &'static Rule {
+        let mut rules = RULES.iter();
+        rules.find(|rule| rule.paths.contains(&path)).unwrap()
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = folder.path().join("etc/cron.d");
+        std::fs::create_dir_all(&jobs).unwrap();
+        for name in ["job", ".placeholder", "job.dpkg-old"] {
+            std::fs::write(jobs.join(name), "").unwrap();
+        }
+        let root = RootDir::open(folder.path()).unwrap();
+        let cron = rule("/etc/cron.d/");
+        assert_eq!(cron.paths(&root), ["/etc/crontab", "/etc/cron.d/job"]);
+        let file = root.symlink_metadata("/etc/cron.d/job").unwrap();
+        let with = |mode, uid| Meta { mode, uid, ..file };
+        assert!(!cron.is_broken(&with(0o644, 0)));
+        assert!(cron.is_broken(&with(0o644, 1000)) && cron.is_broken(&with(0o664, 0)));
+        assert_eq!(cron.mode(&with(0o666, 0)), Some(0o644));
+        let usr = rule("/usr");
+        assert!(usr.is_broken(&with(0o700, 0)) && !usr.is_broken(&with(0o755, 1000)));
+        assert_eq!(usr.mode(&with(0o700, 0)), Some(0o755));
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use rayon::prelude::*;
+
 use super::want::Want;
 use super::{Judged, Says, Search};
 use crate::facts::integrity::owned::split;
@@ -21,6 +23,16 @@ const STATIC: [&str; 11] = [
 /// their owner's rights where the package could not set one (their postinst).
 const CAPABLE: [&str; 2] = ["bin/ping", "bin/mtr-packet"];
 
+/// Packages whose archives are read at once.
+const AT_ONCE: usize = 64;
+
+/// What says how the paths of a package should be.
+#[derive(Default)]
+struct Sources {
+    scripts: Scripts,
+    shipped: Option<Shipped>,
+}
+
 impl Judged {
     /// Without a leading `usr/`.
     fn inside(&self) -> &str {
@@ -36,34 +48,52 @@ impl Judged {
 
 impl Search<'_> {
     pub(super) fn judge(&mut self, claims: &BTreeMap<u32, Vec<Judged>>) {
-        let mut archives = Archives::of(self.root, self.scope.whole);
-        for paths in claims.values() {
-            let Some(first) = paths.first() else { continue };
-            let package = &self.owned.owner(first.claim).package;
-            let asked = |path: &&Judged| self.is_odd(path) || CAPABLE.contains(&path.inside());
-            let all = self.scope.whole && !archives.is_empty();
-            let odd: Vec<&Judged> = match all {
-                true => paths.iter().collect(),
-                false => paths.iter().filter(asked).collect(),
-            };
-            let scripts = Scripts::of(self.root, &self.owned.home, package);
-            let given = paths
-                .iter()
-                .filter(|path| scripts.assigned(&path.real).is_some());
-            let given: Vec<&Judged> = given.collect();
-            let mut shipped = None;
-            if !archives.is_empty() && !odd.is_empty() {
-                shipped = archives.of_package(package, &self.accounts);
-                self.found.archives += usize::from(shipped.is_some());
+        let archives = Archives::of(self.root, self.scope.whole);
+        let packages: Vec<&Vec<Judged>> = claims.values().collect();
+        for some in packages.chunks(AT_ONCE) {
+            let read = some.par_iter().map(|paths| self.sources(paths, &archives));
+            let read: Vec<Sources> = read.collect();
+            for (paths, sources) in some.iter().zip(read) {
+                self.found.archives += usize::from(sources.shipped.is_some());
+                self.judge_package(paths, &sources);
             }
-            for path in odd {
-                let want = self.expected(path, &scripts, shipped.as_ref());
-                self.tell_of(path, want);
-            }
-            for path in given {
-                let want = self.given(path, &scripts);
-                self.tell_of(path, want);
-            }
+        }
+    }
+
+    /// What says how the paths of one package should be.
+    fn sources(&self, paths: &[Judged], archives: &Archives<'_>) -> Sources {
+        let Some(first) = paths.first() else {
+            return Sources::default();
+        };
+        let package = &self.owned.owner(first.claim).package;
+        let is_asked = !archives.is_empty() && (self.scope.whole || self.odd(paths).count() > 0);
+        Sources {
+            scripts: Scripts::of(self.root, &self.owned.home, package),
+            shipped: is_asked
+                .then(|| archives.of_package(package, &self.accounts))
+                .flatten(),
+        }
+    }
+
+    fn odd<'p>(&self, paths: &'p [Judged]) -> impl Iterator<Item = &'p Judged> {
+        let odd = paths.iter().filter(|path| self.is_odd(path));
+        odd.collect::<Vec<_>>().into_iter()
+    }
+
+    fn judge_package(&mut self, paths: &[Judged], sources: &Sources) {
+        let Sources { scripts, shipped } = sources;
+        let asked: Vec<&Judged> = match shipped {
+            Some(_) => paths.iter().collect(),
+            None => self.odd(paths).collect(),
+        };
+        for path in asked {
+            let want = self.expected(path, scripts, shipped.as_ref());
+            self.tell_of(path, want);
+        }
+        for path in paths {
+            let want = self.given(path, scripts);
+            self.tell_of(path, want);
+            self.capability(path, scripts);
         }
     }
 
@@ -98,12 +128,11 @@ impl Search<'_> {
 
     /// What an odd path should have, where something well-founded says so.
     fn expected(
-        &mut self,
+        &self,
         path: &Judged,
         scripts: &Scripts,
         shipped: Option<&Shipped>,
     ) -> Option<Want> {
-        self.capability(path, scripts);
         let excused = scripts.may_change(&path.real);
         if let Some(shipped) = shipped {
             let want = shipped.get(self.owned.path(path.claim))?;

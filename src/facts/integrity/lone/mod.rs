@@ -103,7 +103,7 @@ pub(super) struct Found {
 pub(super) struct Scope<'s> {
     pub(super) whole: bool,
     /// True where nothing is to be expected.
-    pub(super) hidden: &'s dyn Fn(&Path) -> bool,
+    pub(super) hidden: &'s (dyn Fn(&Path) -> bool + Sync),
     /// Directories below which a recursive command went.
     pub(super) tops: Vec<String>,
 }

@@ -155,7 +155,11 @@ pub(super) fn open_all(root: &RootDir, cache: &mut Cache, offers: &Offers) {
     }
 }
 
-fn open(root: &RootDir, archive: &mut Archive) -> Result<(), Fault> {
+/// Whether an archive is whole and what its name says.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(root: &RootDir, archive: &Archive) -> Result<(), Fault> {
     let file = root.open_file(&archive.file)?;
     let control = Deb::open(file, archive.size)?.control()?;
     let named = (&archive.package, &archive.version, &archive.architecture);
