@@ -80,7 +80,7 @@ impl Lone {
             Says::Override => "by dpkg-statoverride".to_owned(),
             Says::Archive { file } => format!("by {file}"),
             Says::Script { file } => format!("by {file}"),
-            Says::Debian => "as every Debian ships it".to_owned(),
+            Says::Debian => "as Debian ships it".to_owned(),
             Says::Reader { effect } => format!("else {effect}"),
             Says::Neighbours { same, of } => {
                 format!("as {same} of {of} files beside it")

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use super::rights::Rights;
+use crate::sys::root_dir::RootDir;
 
 /// So many files of a directory are needed to learn from, and so many in a
 /// hundred must be alike.
 const FILES_MIN: usize = 10;
 const SHARE_MIN: usize = 95;
 
-/// Programs that every Debian ships with rights of their own, by their path
+/// Programs that Debian ships with rights of their own, by their path
 /// without a leading slash and `usr/`. Source: data.tar of passwd, login, mount,
 /// util-linux, libpam-modules-bin, openssh-client and sudo in Debian 11, 12
 /// and 13.
@@ -30,11 +31,39 @@ const SHIPPED: [(&str, u32); 13] = [
     ("sbin/unix_chkpwd", 0o2755),
 ];
 
-/// The mode that a path, without a leading slash and `usr/`, has on every
-/// Debian.
-pub(super) fn shipped_mode(path: &str) -> Option<u32> {
-    let known = SHIPPED.iter().find(|(known, _)| *known == path);
-    known.map(|(_, mode)| *mode)
+/// Of these, what Debian's relatives and later releases ship so as well.
+const EVERYWHERE: [&str; 5] = [
+    "bin/mount",
+    "bin/passwd",
+    "bin/su",
+    "bin/sudo",
+    "bin/umount",
+];
+
+/// What is known of the programs of a system.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// It is one of the releases that the table was made from.
+    is_one_of_them: bool,
+}
+
+impl Known {
+    pub(super) fn of(root: &RootDir) -> Self {
+        let version = root.read_text("/etc/debian_version", 1 << 10);
+        let version = version.unwrap_or_default();
+        // Relatives and unreleased versions have a name there.
+        let number = version.split('.').next().unwrap_or_default().trim();
+        Self {
+            is_one_of_them: ["11", "12", "13"].contains(&number),
+        }
+    }
+
+    /// The mode that a path, without a leading slash and `usr/`, is shipped
+    /// with.
+    pub(super) fn shipped_mode(self, path: &str) -> Option<u32> {
+        let known = SHIPPED.iter().find(|(known, _)| *known == path)?;
+        (self.is_one_of_them || EVERYWHERE.contains(&path)).then_some(known.1)
+    }
 }
 
 /// What the files of each directory have, learned from all of them.
@@ -123,6 +152,14 @@ mod tests {
         assert_eq!(neighbours.uid(b"usr/bin").map(|u| u.value), Some(0));
         assert_eq!(neighbours.mode(b"usr/bin", false), None);
         assert_eq!(neighbours.mode(b"usr/lib/x", true), None);
-        assert_eq!(shipped_mode("bin/su"), Some(0o4755));
+    }
+
+    #[test]
+    fn other_releases_have_less_that_is_known() {
+        let of = |is_one_of_them| Known { is_one_of_them };
+        assert_eq!(of(true).shipped_mode("bin/chage"), Some(0o2755));
+        assert_eq!(of(false).shipped_mode("bin/chage"), None);
+        assert_eq!(of(false).shipped_mode("bin/su"), Some(0o4755));
+        assert_eq!(of(true).shipped_mode("bin/true"), None);
     }
 }

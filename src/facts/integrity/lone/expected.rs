@@ -11,7 +11,6 @@ use crate::facts::integrity::owned::split;
 use crate::facts::integrity::rights::Rights;
 use crate::facts::integrity::scripts::Scripts;
 use crate::facts::integrity::shipped::{Archives, Shipped};
-use crate::facts::integrity::usual::shipped_mode;
 use crate::sys::root_dir::Kind;
 
 /// Where packages put what nobody changes (hier(7)), below / or /usr.
@@ -111,7 +110,7 @@ impl Search<'_> {
             Kind::Directory => &[0o755],
             _ => &[0o644, 0o755],
         };
-        let known = shipped_mode(path.inside()).is_some();
+        let known = self.known.shipped_mode(path.inside()).is_some();
         !usual.contains(&mode) || uid != 0 || known || self.is_no_program(path)
     }
 
@@ -141,7 +140,7 @@ impl Search<'_> {
             let right = want.fits(&path.rights) || excused;
             return (!right && self.is_told_of(path, &want)).then_some(want);
         }
-        if let Some(mode) = shipped_mode(path.inside()) {
+        if let Some(mode) = self.known.shipped_mode(path.inside()) {
             let want = Want {
                 mode: Some(mode),
                 uid: Some(0),

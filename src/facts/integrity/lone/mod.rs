@@ -16,7 +16,7 @@ use super::modes::Spelling;
 use super::owned::{Owned, split};
 use super::rights::{Rights, Shown};
 use super::strict;
-use super::usual::Neighbours;
+use super::usual::{Known, Neighbours};
 use crate::facts::packages::State;
 use crate::facts::packages::dpkg_files::statoverride::{self, Statoverride};
 use crate::sys::root_dir::{Kind, Meta, RootDir};
@@ -131,6 +131,7 @@ pub(super) fn search(root: &RootDir, owned: &Owned, seen: &[Seen], scope: &Scope
         accounts: Accounts::of(root),
         spelling: Spelling::of(root),
         neighbours: Neighbours::default(),
+        known: Known::of(root),
         overridden: HashSet::new(),
         found: Found::default(),
     };
@@ -153,6 +154,7 @@ struct Search<'s> {
     accounts: Accounts,
     spelling: Spelling,
     neighbours: Neighbours,
+    known: Known,
     /// Paths that dpkg has an override for, with their links resolved.
     overridden: HashSet<Vec<u8>>,
     found: Found,
