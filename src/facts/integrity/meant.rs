@@ -9,6 +9,9 @@ use super::owned::Owned;
 use super::scripts::Scripts;
 use crate::sys::root_dir::RootDir;
 
+/// So many paths are enough to tell.
+const PATHS_MAX: usize = 5000;
+
 /// True for what a package may give its own files: to its service, or closed to
 /// others.
 pub(super) fn may_be_meant(extent: &Extent, accounts: &Accounts) -> bool {
@@ -45,6 +48,9 @@ pub(super) fn is_of_scripts(
         let own =
             own.or_insert_with(|| Scripts::of(root, &owned.home, &owned.owner(claim).package));
         all += 1;
+        if all > PATHS_MAX {
+            break;
+        }
         excused += usize::from(own.may_change(&String::from_utf8_lossy(&real)));
     }
     excused * 100 >= all * SHARE_MIN

@@ -6,12 +6,16 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::facts::packages::Package;
 use crate::sys::root_dir::RootDir;
 
-/// The most bytes of one script; some have 100,000.
+/// The most bytes of one script (that of keyboard-configuration has 2 MB).
 const SCRIPT_MAX: u64 = 4 << 20;
+
+/// So many bytes of the scripts of one package are searched for paths.
+const SEARCHED_MAX: usize = 512 << 20;
 
 /// What changes a mode or an owner.
 const CHANGERS: [&str; 8] = [
@@ -21,7 +25,7 @@ const CHANGERS: [&str; 8] = [
     "setcap",
     "setfacl",
     "statoverride",
-    "install ",
+    "install -",
     "setperm",
 ];
 
@@ -45,6 +49,9 @@ pub(super) struct Scripts {
     pub(super) file: String,
     text: String,
     changes: bool,
+    /// One of them could not be read.
+    is_unread: bool,
+    searched: AtomicUsize,
     assigned: HashMap<String, Assigned>,
 }
 
@@ -54,14 +61,21 @@ impl Scripts {
             name, architecture, ..
         } = package;
         let info = base.join("info");
-        let read = |ending: &str| -> Option<(PathBuf, String)> {
+        let mut is_unread = false;
+        let mut read = |ending: &str| -> Option<(PathBuf, String)> {
             let names = [
                 format!("{name}.{ending}"),
                 format!("{name}:{architecture}.{ending}"),
             ];
             names.iter().find_map(|file| {
                 let path = info.join(file);
-                Some((path.clone(), root.read_text(&path, SCRIPT_MAX).ok()?))
+                match root.read_text(&path, SCRIPT_MAX) {
+                    Ok(text) => Some((path, text)),
+                    Err(error) => {
+                        is_unread |= error.kind() != std::io::ErrorKind::NotFound;
+                        None
+                    }
+                }
             })
         };
         let mut scripts = Self::default();
@@ -76,6 +90,7 @@ impl Scripts {
             scripts.text.push_str(&text);
             scripts.text.push('\n');
         }
+        scripts.is_unread = is_unread;
         scripts.changes = CHANGERS.iter().any(|word| scripts.text.contains(word));
         scripts
     }
@@ -102,8 +117,12 @@ impl Scripts {
     /// part, or a directory above it, beside a command that changes modes or
     /// owners.
     pub(super) fn may_change(&self, path: &str) -> bool {
-        if !self.changes {
-            return false;
+        if self.is_unread || !self.changes {
+            return self.is_unread;
+        }
+        let searched = self.searched.fetch_add(self.text.len(), Relaxed);
+        if searched > SEARCHED_MAX {
+            return true;
         }
         let inside = path.strip_prefix("usr/").unwrap_or(path);
         let mut parts = inside.rsplit('/');

@@ -132,13 +132,14 @@ impl Search<'_> {
         scripts: &Scripts,
         shipped: Option<&Shipped>,
     ) -> Option<Want> {
-        let excused = scripts.may_change(&path.real);
+        // Searched for last: it takes the longest.
+        let excused = || scripts.may_change(&path.real);
         if let Some(shipped) = shipped {
             let want = shipped.get(self.owned.path(path.claim))?;
             let file = shipped.file.clone();
             let want = Want::exactly(want, path.kind, Says::Archive { file });
-            let right = want.fits(&path.rights) || excused;
-            return (!right && self.is_told_of(path, &want)).then_some(want);
+            let wrong = !want.fits(&path.rights) && self.is_told_of(path, &want);
+            return (wrong && !excused()).then_some(want);
         }
         if let Some(mode) = self.known.shipped_mode(path.inside()) {
             let want = Want {
@@ -148,12 +149,12 @@ impl Search<'_> {
                 ..Want::of(Says::Debian)
             };
             let lost = mode & 0o6000 & !path.rights.mode != 0;
-            return ((lost || path.rights.uid != 0) && !excused).then_some(want);
+            return ((lost || path.rights.uid != 0) && !excused()).then_some(want);
         }
-        if excused || !path.is_static() || path.kind != Kind::File {
+        if !path.is_static() || path.kind != Kind::File {
             return None;
         }
-        self.neighbourly(path)
+        self.neighbourly(path).filter(|_| !excused())
     }
 
     /// Directories are changed by many: only what harms is told of them.
