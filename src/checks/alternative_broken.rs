@@ -2,7 +2,8 @@
 
 use super::{Check, dpkg, tree_with_usr};
 use crate::facts::Facts;
-use crate::finding::{Evidence, Findings, Severity, Stage};
+use crate::facts::packages::dpkg::BrokenSlave;
+use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
 
 /// What a minimal system leaves out on purpose.
 const DOCUMENTS: [&str; 3] = ["/usr/share/man/", "/usr/share/doc/", "/usr/share/info/"];
@@ -23,7 +24,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     }
     for broken in &dpkg.broken_alternatives {
-        if DOCUMENTS.iter().any(|place| broken.link.starts_with(place)) {
+        if is_document(&broken.link) {
             continue;
         }
         let place = format!("/etc/alternatives/{}", broken.name);
@@ -60,4 +61,51 @@ fn run(facts: &Facts, out: &mut Findings) {
             .by_hand(advice);
         out.push(finding);
     }
+    let slaves = dpkg.broken_slaves.iter();
+    for broken in slaves.filter(|slave| !is_document(&slave.link)) {
+        out.push(slave(broken));
+    }
+}
+
+fn is_document(link: &str) -> bool {
+    DOCUMENTS.iter().any(|place| link.starts_with(place))
+}
+
+/// A link that goes with another one.
+fn slave(broken: &BrokenSlave) -> Finding {
+    let place = format!("/etc/alternatives/{}", broken.name);
+    let owner = broken.owner.as_deref();
+    let by = owner.map_or(String::new(), |owner| format!(" of {owner}"));
+    let (title, seen, lost) = match &broken.missing {
+        Some(missing) => {
+            let title = format!("{} is missing", broken.link);
+            let seen = Evidence::seen(missing, "is not there");
+            (
+                title,
+                seen.expected(format!("a link to {}", broken.target)),
+                None,
+            )
+        }
+        None => {
+            let title = format!("{} leads nowhere", broken.link);
+            let seen = format!("should lead to {}{by}, and leads nowhere", broken.target);
+            (title, Evidence::seen(&place, seen), owner)
+        }
+    };
+    let master = format!("goes with {}, which is {}", broken.master, broken.choice);
+    let advice = match lost {
+        Some(owner) => format!("in a chroot: apt-get install --reinstall {owner}"),
+        None => format!(
+            "chroot ROOT update-alternatives --set {} {}",
+            broken.group, broken.choice
+        ),
+    };
+    let severity = match owner {
+        Some(_) => Severity::Degraded,
+        None => Severity::Note,
+    };
+    CHECK
+        .finding(severity, &place, title)
+        .with([seen, Evidence::seen(&broken.link, master)])
+        .by_hand(advice)
 }

@@ -21,7 +21,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if way.is_complete() {
         return;
     }
-    let cache = "/var/cache/apt/archives";
+    let cache = dpkg.apt.cache.place();
     let mut evidence = vec![Evidence::seen(cache, format!("to go on: {way}"))];
     let archives = dpkg.apt.cache.archives.iter();
     for archive in archives.filter(|a| way.damaged.contains(&a.file)).take(8) {
@@ -38,16 +38,35 @@ fn run(facts: &Facts, out: &mut Findings) {
         let said = format!("downloads not ended: {}", some(partial, 5));
         evidence.push(Evidence::seen(format!("{cache}/partial"), said));
     }
+    for other in &dpkg.standing.elsewhere {
+        let (has, of) = (other.files.len(), other.of);
+        let said = format!("has {has} of these {of}, whole, in {}", other.folder);
+        evidence.push(Evidence::seen(&other.place, said));
+    }
     let lacking = way.missing.len() + way.damaged.len() + way.unknown;
-    let finding = CHECK
-        .finding(
-            Severity::Note,
-            "apt",
+    let best = dpkg.standing.elsewhere.iter().max_by_key(|e| e.files.len());
+    let (title, advice) = match best {
+        Some(other) => (
+            format!(
+                "{lacking} packages that are needed to go on are not in the cache; {} of them are on {}",
+                other.files.len(),
+                other.place
+            ),
+            format!(
+                "mount {} read-only and copy from its {} to ROOT{cache}; the rest, in a chroot \
+                 of the patient: apt-get --download-only full-upgrade",
+                other.place, other.folder
+            ),
+        ),
+        None => (
             format!("{lacking} packages that are needed to go on must be downloaded"),
-        )
+            "in a chroot of the patient, with a network: apt-get --download-only full-upgrade"
+                .to_owned(),
+        ),
+    };
+    let finding = CHECK
+        .finding(Severity::Note, "apt", title)
         .with(evidence)
-        .by_hand(
-            "in a chroot of the patient, with a network: apt-get --download-only full-upgrade",
-        );
+        .by_hand(advice);
     out.push(finding);
 }

@@ -41,7 +41,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         match archive(dpkg, package) {
             Some(file) => archives.push(file),
             None => evidence.push(Evidence::seen(
-                "/var/cache/apt/archives",
+                dpkg.apt.cache.place(),
                 format!("no intact package of {}", package.name),
             )),
         }

@@ -69,6 +69,7 @@ mod login_broken;
 mod maintainer_script_empty;
 mod member_mounted_directly;
 mod member_of_two_arrays;
+mod mode_changed;
 mod modules_missing;
 mod mounted_for_writing;
 mod no_disks;
@@ -89,6 +90,7 @@ mod release_end_of_life;
 mod releases_mixed;
 mod repair_interrupted;
 mod root_parameter_wrong;
+mod setuid_lost;
 mod several_systems;
 mod surroundings;
 mod system_directory_replaced;
@@ -192,6 +194,8 @@ pub const CHECKS: &[&Check] = &[
     &files_damaged::CHECK,
     &files_replaced::CHECK,
     &permissions_changed::CHECK,
+    &setuid_lost::CHECK,
+    &mode_changed::CHECK,
     &upgrade_interrupted::CHECK,
     &half_installed::CHECK,
     &releases_mixed::CHECK,

@@ -2,7 +2,8 @@
 
 use super::{Check, dpkg};
 use crate::facts::Facts;
-use crate::facts::packages::standing::{Direction, Progress, Standing};
+use crate::facts::packages::Dpkg;
+use crate::facts::packages::standing::{Direction, Progress};
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
 pub(super) const CHECK: Check = Check {
@@ -28,7 +29,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             "dpkg",
             format!("packages of {} and {} are mixed", from.label(), to.label()),
         )
-        .with(evidence(standing))
+        .with(evidence(dpkg))
         .because("an upgrade was begun and never finished, or the sources were changed")
         .by_hand(
             match standing.advice.as_ref().map(|advice| advice.direction) {
@@ -42,7 +43,8 @@ fn run(facts: &Facts, out: &mut Findings) {
 }
 
 /// What tells of each release, and what is left to do.
-pub(super) fn evidence(standing: &Standing) -> Vec<Evidence> {
+pub(super) fn evidence(dpkg: &Dpkg) -> Vec<Evidence> {
+    let standing = &dpkg.standing;
     let mut all: Vec<Evidence> = standing
         .signs
         .iter()
@@ -59,13 +61,14 @@ pub(super) fn evidence(standing: &Standing) -> Vec<Evidence> {
         let said = format!("still of the older release: {}", super::some(&old, 8));
         all.push(Evidence::seen("/var/lib/dpkg/status", said));
     }
-    all.extend(ways(standing));
+    all.extend(ways(dpkg));
     all
 }
 
 /// Both ways and the advice.
-pub(super) fn ways(standing: &Standing) -> Vec<Evidence> {
-    let cache = "/var/cache/apt/archives";
+pub(super) fn ways(dpkg: &Dpkg) -> Vec<Evidence> {
+    let standing = &dpkg.standing;
+    let cache = dpkg.apt.cache.place();
     let mut all = Vec::new();
     let Some(advice) = &standing.advice else {
         return all;

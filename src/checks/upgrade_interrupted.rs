@@ -99,7 +99,7 @@ fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
             format!("starts with files of unfinished packages: {names}"),
         ));
     }
-    all.extend(releases_mixed::ways(&dpkg.standing));
+    all.extend(releases_mixed::ways(dpkg));
     if dpkg.pending_updates > 0 {
         let what = format!("{} records not yet merged", dpkg.pending_updates);
         all.push(Evidence::seen("/var/lib/dpkg/updates", what));

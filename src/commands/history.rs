@@ -12,7 +12,7 @@ use crate::report::history_text::{self, Selection};
 
 pub(super) fn run(args: &HistoryArgs) -> Result<Outcome> {
     let since = args.since.as_deref().map(seconds).transpose()?;
-    let patient = Patient::look(&args.target)?;
+    let patient = Patient::look_at_tree(&args.target)?;
     let answer = match patient.sysroot() {
         Some(sysroot) => Ok(history::of(&sysroot.root)),
         None => Err(no_root(patient.search())),

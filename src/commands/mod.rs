@@ -14,6 +14,7 @@ mod array_work;
 mod choice;
 mod diagnose;
 mod elf;
+mod elsewhere;
 mod explain;
 mod history;
 mod keys;

@@ -15,10 +15,13 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     if args.verify.is_some() {
         return verify::run(args);
     }
-    let patient = Patient::look(&args.target)?;
-    let answer = match patient.sysroot() {
-        Some(sysroot) => {
-            let (found, _) = packages::collect(&sysroot.root, Depth::Digests);
+    let mut patient = Patient::look_at_tree(&args.target)?;
+    let found = patient
+        .sysroot()
+        .map(|sysroot| packages::collect(&sysroot.root, Depth::Digests).0);
+    let answer = match found {
+        Some(mut found) => {
+            patient.look_elsewhere(&mut found);
             show(&found, args)
         }
         None => Err(no_root(patient.search())),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::elsewhere;
 use super::keys::OperatorKeys;
 use super::progress::Progress;
 use super::say;
@@ -13,6 +14,7 @@ use crate::checks;
 use crate::cli::Target;
 use crate::facts::Facts;
 use crate::facts::integrity::Told;
+use crate::facts::packages::Packages;
 use crate::journal::{self, Action};
 use crate::kmod;
 use crate::repairs;
@@ -77,6 +79,20 @@ impl Patient {
             opened: Opened::Disks(Box::new(opener)),
             before,
         })
+    }
+
+    /// The same for a question about the tree alone: with `--root` the disks are
+    /// left alone.
+    ///
+    /// # Errors
+    /// Like [`Patient::look`].
+    pub(super) fn look_at_tree(target: &Target) -> Result<Self> {
+        let Some(path) = &target.root else {
+            return Self::look(target);
+        };
+        let survey = Survey::default();
+        let sysroot = directory::open(path, &survey)?;
+        Ok(Self::of_directory(sysroot, survey, Vec::new()))
     }
 
     /// A tree that the operator mounted. The disks of this machine are the
@@ -219,6 +235,14 @@ impl Patient {
         )
     }
 
+    /// Notes what other systems on the disks have of the packages that an
+    /// unfinished upgrade lacks.
+    pub(super) fn look_elsewhere(&mut self, packages: &mut Packages) {
+        if let Opened::Disks(opener) = &mut self.opened {
+            elsewhere::look(opener, &self.search, packages);
+        }
+    }
+
     /// Facts, findings, plan and verdict.
     pub(super) fn report(&self) -> Report {
         judge(self.facts(), self.sysroot())
@@ -244,13 +268,16 @@ pub(super) fn diagnosed(target: &Target) -> Result<Report> {
 
 /// The same, and `verify` has every file of a package read.
 pub(super) fn diagnosed_with(target: &Target, verify: bool) -> Result<Report> {
-    let patient = Patient::look(target)?;
+    let mut patient = Patient::look(target)?;
     announce(&patient);
     let mut progress = Progress::of("lifeboot: reading the files of packages");
     let mut told = |done, all| progress.show(done, all, "");
     let verify: Option<&mut Told<'_>> = if verify { Some(&mut told) } else { None };
-    let facts = patient.facts_with(verify);
+    let mut facts = patient.facts_with(verify);
     drop(progress);
+    if let Some(tree) = &mut facts.tree {
+        patient.look_elsewhere(&mut tree.packages);
+    }
     let mut report = judge(facts, patient.sysroot());
     report.writes = patient.close()?;
     report.target = target.words();

@@ -181,6 +181,18 @@ fn ways(page: &mut Page, standing: &Standing) {
         page.item("", 2, &format!("{word}{marks}: {way}{from}"));
     }
     page.item("", 2, &format!("Why: {}", advice.reasons.join("; ")));
+    for other in &standing.elsewhere {
+        let line = format!(
+            "On {}: {} of the {} that are lacking, whole, in {}; \
+             lifeboot packages {} shows it",
+            other.place,
+            other.files.len(),
+            other.of,
+            other.folder,
+            other.arguments
+        );
+        page.item("", 2, &line);
+    }
 }
 
 fn database(page: &mut Page, dpkg: &Dpkg) {

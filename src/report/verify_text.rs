@@ -39,6 +39,7 @@ pub fn verified(integrity: &Integrity) -> String {
     if let Some(more) = over(integrity.damaged.len(), PACKAGES_MAX) {
         page.line(&format!("and {more} packages more: --json lists them"));
     }
+    modes(&mut page, integrity);
     configuration(&mut page, integrity);
     rest(&mut page, integrity);
     page.finish()
@@ -81,6 +82,24 @@ fn line(file: &Damaged) -> String {
         ""
     };
     format!("{}: {}{boot}", file.path, file.damage.words())
+}
+
+/// Single paths with a mode or an owner that they should not have.
+fn modes(page: &mut Page, integrity: &Integrity) {
+    let permissions = &integrity.permissions;
+    let count = permissions.lone.len() + permissions.more_lone;
+    if count == 0 {
+        return;
+    }
+    page.heading("WRONG MODES AND OWNERS");
+    for lone in permissions.lone.iter().take(FILES_MAX) {
+        let (seen, expected) = (lone.seen.words(), lone.expected.words());
+        let line = format!("{}: {seen}; expected {expected}", lone.path);
+        page.item("  ", 4, &line);
+    }
+    if let Some(more) = over(count, FILES_MAX) {
+        page.line(&format!("  and {more} more: --json lists them"));
+    }
 }
 
 fn configuration(page: &mut Page, integrity: &Integrity) {

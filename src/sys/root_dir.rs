@@ -209,6 +209,21 @@ impl RootDir {
         Ok(File::from(fd))
     }
 
+    /// True when the regular file at `path` has capabilities of its own
+    /// (capabilities(7): `security.capability`).
+    ///
+    /// # Errors
+    /// The kernel's; the filesystem has no such attributes.
+    pub fn has_capabilities(&self, path: impl AsRef<Path>) -> io::Result<bool> {
+        let file = self.open_file(path)?;
+        let mut value = [0_u8; 64];
+        match rustix::fs::fgetxattr(&file, "security.capability", &mut value) {
+            Ok(length) => Ok(length > 0),
+            Err(rustix::io::Errno::NODATA) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Reads a whole file of at most `limit` bytes.
     ///
     /// # Errors

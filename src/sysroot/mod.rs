@@ -8,6 +8,7 @@ use crate::sys::root_dir::RootDir;
 
 mod candidates;
 pub mod directory;
+mod elsewhere;
 pub mod filesystems;
 pub mod fstab;
 mod in_use;
@@ -19,6 +20,7 @@ pub mod traces;
 mod view;
 
 pub use candidates::Candidate;
+pub use elsewhere::OtherSystem;
 pub use filesystems::Filesystem;
 pub use open::{Opener, Purpose};
 pub use search::Choice;

@@ -14,7 +14,7 @@ use super::{
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// Filesystems that can hold a root.
-const ROOT_FORMATS: [&str; 5] = ["ext2", "ext3", "ext4", "xfs", "btrfs"];
+pub(super) const ROOT_FORMATS: [&str; 5] = ["ext2", "ext3", "ext4", "xfs", "btrfs"];
 
 /// The top of a subvolume has this inode number
 /// (`BTRFS_FIRST_FREE_OBJECTID`).

@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 use crate::report::verify_text;
 
 pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
-    let patient = Patient::look(&args.target)?;
+    let patient = Patient::look_at_tree(&args.target)?;
     let answer = verify(&patient, args);
     patient.close()?;
     let answer = answer?;

@@ -12,22 +12,32 @@ use serde::{Deserialize, Serialize};
 use super::packages::{self, State};
 use crate::sys::root_dir::RootDir;
 
+mod accounts;
 mod boot;
 mod compare;
 mod cut_off;
 pub mod damage;
 mod hash;
+mod lone;
 mod look;
+mod meant;
 mod modes;
 mod owned;
+mod rights;
+mod scripts;
+mod shipped;
+mod strict;
 mod told;
+mod usual;
 
 pub(super) use boot::{BootFiles, hidden};
 use compare::Depth;
 pub use damage::{Damage, Damaged};
 pub use hash::Told;
+pub use lone::{Lone, Says};
 pub use modes::{Change, Extent, Permissions};
 use owned::Owned;
+pub use rights::Shown;
 
 /// What is wrong with the files of one package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,7 +197,11 @@ pub fn verify(
     } else {
         diagnose()
     };
-    let scope = tree.map(|tree| Scope::of(root, &tree)).unwrap_or_default();
+    let all = || Scope {
+        whole: true,
+        ..Scope::default()
+    };
+    let scope = tree.map_or_else(all, |tree| Scope::of(root, &tree));
     Some(Answer {
         integrity: Integrity {
             database,

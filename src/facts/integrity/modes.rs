@@ -13,14 +13,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Accounts;
+use super::lone::{self, Lone};
 use super::look::Seen;
+use super::meant::{is_of_scripts, may_be_meant};
 use super::owned::Owned;
 use crate::sys::root_dir::{Kind, Meta, RootDir};
 
 /// Paths below a directory that are needed to judge it, and the share of them
 /// that a recursive command leaves its trace on, in percent.
 const PATHS_MIN: usize = 20;
-const SHARE_MIN: usize = 90;
+pub(super) const SHARE_MIN: usize = 90;
 
 /// How deep the directory lies at most.
 const DEPTH_MAX: usize = 4;
@@ -101,6 +104,21 @@ pub struct Permissions {
     /// The private host keys of sshd, when others may read every one of them:
     /// it then starts with none (ssh-keygen's `sshkey_perm_ok`).
     pub open_host_keys: Vec<String>,
+    /// Single paths that have not what they should have.
+    #[serde(default)]
+    pub lone: Vec<Lone>,
+    /// Further ones that are not listed.
+    #[serde(default)]
+    pub more_lone: usize,
+    /// Programs that lost the capability which their package gives them.
+    #[serde(default)]
+    pub without_capability: Vec<String>,
+    /// Packages that were compared with their own archive.
+    #[serde(default)]
+    pub archives: usize,
+    /// Why dpkg's overrides could not be read: single paths were not judged.
+    #[serde(default)]
+    pub overrides_unreadable: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +129,31 @@ struct Below<'p> {
     changed: HashMap<Change, Vec<(&'p [u8], i64)>>,
 }
 
-pub(super) fn judge(root: &RootDir, owned: &Owned, seen: &[Seen]) -> Permissions {
+/// Judges everything that packages own.
+pub(super) fn judge(
+    root: &RootDir,
+    owned: &Owned,
+    seen: &[Seen],
+    whole: bool,
+    hidden: &(dyn Fn(&Path) -> bool + Sync),
+) -> Permissions {
+    let mut permissions = recursive(root, owned, seen);
+    let scope = lone::Scope {
+        whole,
+        hidden,
+        tops: permissions.extents.iter().map(|e| e.top.clone()).collect(),
+    };
+    let found = lone::search(root, owned, seen, &scope);
+    permissions.lone = found.paths;
+    permissions.more_lone = found.more;
+    permissions.without_capability = found.without_capability;
+    permissions.archives = found.archives;
+    permissions.overrides_unreadable = found.overrides_unreadable;
+    permissions
+}
+
+/// Traces of recursive commands.
+fn recursive(root: &RootDir, owned: &Owned, seen: &[Seen]) -> Permissions {
     let metas = seen.iter().enumerate();
     let metas = metas.filter_map(|(claim, seen)| Some((claim, seen.ok()?)));
     let mut usual: HashMap<Change, usize> = HashMap::new();
@@ -144,7 +186,11 @@ pub(super) fn judge(root: &RootDir, owned: &Owned, seen: &[Seen]) -> Permissions
             }
         }
     }
-    let extents = extents(&counted);
+    let mut extents = extents(&counted);
+    let accounts = Accounts::of(root);
+    extents.retain(|extent| {
+        !may_be_meant(extent, &accounts) || !is_of_scripts(root, owned, seen, &spelling, extent)
+    });
     let open_host_keys = if extents.is_empty() {
         Vec::new()
     } else {
@@ -153,14 +199,15 @@ pub(super) fn judge(root: &RootDir, owned: &Owned, seen: &[Seen]) -> Permissions
     Permissions {
         extents,
         open_host_keys,
+        ..Permissions::default()
     }
 }
 
 /// Which directories at the top are links into /usr.
-struct Spelling(Vec<&'static [u8]>);
+pub(super) struct Spelling(Vec<&'static [u8]>);
 
 impl Spelling {
-    fn of(root: &RootDir) -> Self {
+    pub(super) fn of(root: &RootDir) -> Self {
         let tops: [&[u8]; 6] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"];
         let is_link = |name: &&[u8]| {
             let meta = root.symlink_metadata(Path::new(OsStr::from_bytes(name)));
@@ -169,7 +216,8 @@ impl Spelling {
         Self(tops.into_iter().filter(is_link).collect())
     }
 
-    fn real(&self, path: &[u8]) -> Vec<u8> {
+    /// The path with its first link resolved.
+    pub(super) fn real(&self, path: &[u8]) -> Vec<u8> {
         let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
         let mut real = Vec::with_capacity(path.len() + 4);
         if self.0.contains(&top) {
@@ -213,7 +261,7 @@ impl<'p> Below<'p> {
 }
 
 /// What of a path is not as packages ship it.
-fn changes(path: &[u8], meta: &Meta) -> Vec<Change> {
+pub(super) fn changes(path: &[u8], meta: &Meta) -> Vec<Change> {
     let mut all = Vec::new();
     let mode = meta.mode;
     match meta.kind {

@@ -55,6 +55,8 @@ pub(super) struct Owner {
 /// Everything that packages own.
 #[derive(Debug)]
 pub(super) struct Owned {
+    /// dpkg's home.
+    pub(super) home: PathBuf,
     /// The packages, by name.
     pub(super) packages: Vec<Owner>,
     /// Their paths: package by package, in the order of its list.
@@ -77,6 +79,7 @@ impl Owned {
         let read = packages.into_par_iter().map(|package| info.owner(package));
         let read: Vec<(Owner, Vec<Claim>)> = read.collect();
         let mut owned = Self {
+            home: base.to_owned(),
             packages: Vec::with_capacity(read.len()),
             claims: Vec::with_capacity(read.iter().map(|(_, claims)| claims.len()).sum()),
             diverted: HashMap::new(),

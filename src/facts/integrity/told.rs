@@ -102,7 +102,8 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
             Taken::Nothing => {}
         }
     }
-    integrity.permissions = modes::judge(root, &owned, &seen);
+    let is_hidden = |path: &Path| hidden.has(path);
+    integrity.permissions = modes::judge(root, &owned, &seen, scope.whole, &is_hidden);
     integrity.damaged = by_package(&owned, damaged);
     let configuration = configuration.into_iter().map(|(package, mut files)| {
         files.truncate(FILES_MAX);

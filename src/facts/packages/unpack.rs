@@ -2,10 +2,14 @@
 
 use std::io::{self, BufRead, Read};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
-use lzma_rust2::XzReader;
+use lzma_rust2::{LzmaReader, XzReader};
 use ruzstd::decoding::StreamingDecoder;
+
+/// The most memory for an `.lzma` file: `lzma -9` takes a dictionary of 64 MiB.
+const LZMA_KIB_MAX: u32 = 128 << 10;
 
 /// The unpacked content of `packed`; how it is packed is told by its first
 /// bytes, and what is not packed is passed on as it is.
@@ -20,8 +24,19 @@ pub fn reader<'a>(mut packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a
             Box::new(StreamingDecoder::new(packed).map_err(io::Error::other)?)
         }
         [0x04, 0x22, 0x4d, 0x18, ..] => Box::new(FrameDecoder::new(packed)),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Box::new(MultiBzDecoder::new(packed)),
         _ => Box::new(packed),
     })
+}
+
+/// The unpacked content of an `.lzma` file, which no first bytes tell (the
+/// format is in doc/lzma-file-format.txt of XZ Utils).
+///
+/// # Errors
+/// The reader's; a header that is damaged or asks for too much memory.
+pub fn lzma<'a>(packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let reader = LzmaReader::new_mem_limit(packed, LZMA_KIB_MAX, None)?;
+    Ok(Box::new(reader))
 }
 
 /// All of it, of at most `limit` bytes.

@@ -1,5 +1,6 @@
-//! dpkg's lists, checksums, configuration files, diversions and overridden
-//! modes, and what is seen of a tiny root whose database holds these bytes.
+//! dpkg's lists, checksums, configuration files, diversions, overridden modes
+//! and maintainer scripts, the accounts, apt's configuration, and what is seen
+//! of a tiny root whose database holds these bytes.
 #![no_main]
 
 use std::fs;
@@ -16,7 +17,10 @@ use lifeboot::sys::root_dir::RootDir;
 static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
     let name = format!("lifeboot-fuzz-dpkg-{}", std::process::id());
     let root = PathBuf::from("/dev/shm").join(name);
-    fs::create_dir_all(root.join("var/lib/dpkg/info")).expect("making the root");
+    for directory in ["var/lib/dpkg/info", "etc/apt", "usr/bin"] {
+        fs::create_dir_all(root.join(directory)).expect("making the root");
+    }
+    fs::write(root.join("usr/bin/su"), "").expect("writing a file");
     root
 });
 
@@ -27,8 +31,11 @@ fuzz_target!(|bytes: &[u8]| {
     let mut status = b"Package: a\nStatus: install ok installed\nVersion: 1\n".to_vec();
     status.extend(bytes);
     fs::write(dpkg.join("status"), status).expect("writing the status");
-    for name in ["info/a.list", "info/a.md5sums", "diversions"] {
+    for name in ["info/a.list", "info/a.md5sums", "info/a.postinst", "diversions", "statoverride"] {
         fs::write(dpkg.join(name), bytes).expect("writing a file");
+    }
+    for name in ["passwd", "group", "apt/apt.conf"] {
+        fs::write(ROOT.join("etc").join(name), bytes).expect("writing a file");
     }
     let root = RootDir::open(&*ROOT).expect("opening the root");
     let answer = integrity::verify(&root, &[], || None, &mut |_, _| {});

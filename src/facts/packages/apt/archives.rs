@@ -1,4 +1,5 @@
-//! Packages that apt has downloaded: `/var/cache/apt/archives`.
+//! Packages that apt has downloaded: `/var/cache/apt/archives`, or where
+//! `Dir::Cache` has them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,14 +11,15 @@ use super::lists::Offers;
 use crate::facts::packages::deb::{Deb, Fault};
 use crate::sys::root_dir::{Kind, RootDir};
 
-const FOLDER: &str = "/var/cache/apt/archives";
-
 /// The most packages that are looked at.
 const ARCHIVES_MAX: usize = 20_000;
 
 /// The cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cache {
+    /// Where they lie.
+    #[serde(default)]
+    pub folder: String,
     /// Packages in it.
     pub archives: Vec<Archive>,
     /// Bytes of all of them.
@@ -55,6 +57,16 @@ pub struct Archive {
     pub sha256: Option<String>,
 }
 
+impl Cache {
+    /// Where it lies; in facts of older versions that is not told.
+    pub fn place(&self) -> &str {
+        match self.folder.as_str() {
+            "" => "/var/cache/apt/archives",
+            folder => folder,
+        }
+    }
+}
+
 impl Archive {
     /// True when nothing speaks against it.
     pub fn is_intact(&self) -> bool {
@@ -63,9 +75,12 @@ impl Archive {
 }
 
 /// The names in the cache.
-pub(super) fn collect(root: &RootDir) -> Cache {
-    let mut cache = Cache::default();
-    let Ok(mut folder) = root.directory(FOLDER) else {
+pub fn collect(root: &RootDir, place: String) -> Cache {
+    let mut cache = Cache {
+        folder: place,
+        ..Cache::default()
+    };
+    let Ok(mut folder) = root.directory(&cache.folder) else {
         return cache;
     };
     let mut entries = folder.entries().unwrap_or_default();
@@ -85,7 +100,7 @@ pub(super) fn collect(root: &RootDir) -> Cache {
         let size = folder.metadata(&entry.name).map_or(0, |meta| meta.size);
         cache.bytes = cache.bytes.saturating_add(size);
         cache.archives.push(Archive {
-            file: format!("{FOLDER}/{name}"),
+            file: format!("{}/{name}", cache.folder),
             size,
             package,
             version,
@@ -93,7 +108,7 @@ pub(super) fn collect(root: &RootDir) -> Cache {
             ..Archive::default()
         });
     }
-    let partial = root.read_dir(format!("{FOLDER}/partial"));
+    let partial = root.read_dir(format!("{}/partial", cache.folder));
     cache.partial = partial
         .unwrap_or_default()
         .iter()
@@ -140,7 +155,11 @@ pub(super) fn open_all(root: &RootDir, cache: &mut Cache, offers: &Offers) {
     }
 }
 
-fn open(root: &RootDir, archive: &mut Archive) -> Result<(), Fault> {
+/// Whether an archive is whole and what its name says.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(root: &RootDir, archive: &Archive) -> Result<(), Fault> {
     let file = root.open_file(&archive.file)?;
     let control = Deb::open(file, archive.size)?.control()?;
     let named = (&archive.package, &archive.version, &archive.architecture);

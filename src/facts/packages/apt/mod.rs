@@ -11,11 +11,13 @@ use super::{Depth, control, standing, unpack};
 use crate::sys::root_dir::RootDir;
 
 pub mod archives;
+pub mod conf;
 pub mod lists;
 pub mod preferences;
 pub mod sources;
 
 pub use archives::{Archive, Cache};
+pub use conf::Conf;
 pub use lists::{Index, Offer, Offers, Release};
 pub use preferences::Pin;
 pub use sources::Source;
@@ -49,16 +51,17 @@ pub struct Apt {
 /// when something stands between two states: they are big.
 pub(super) fn collect(root: &RootDir, dpkg: &Dpkg, runs: &[Run], depth: Depth) -> (Apt, Offers) {
     let (sources, unreadable) = sources::collect(root);
-    let (pins, default_release) = preferences::collect(root);
+    let conf = Conf::of(root);
+    let pins = preferences::collect(root);
     let (releases, indexes) = lists::collect(root);
     let mut apt = Apt {
         sources,
         unreadable,
         pins,
-        default_release,
+        default_release: conf.get("apt::default-release").map(str::to_owned),
         releases,
         indexes,
-        cache: archives::collect(root),
+        cache: archives::collect(root, conf.archives()),
         automatic: automatic(root),
     };
     let mut offers = Offers::new();

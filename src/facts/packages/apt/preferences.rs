@@ -1,10 +1,11 @@
 //! What apt is told to prefer: `preferences`, `preferences.d`
-//! (apt_preferences(5)) and `APT::Default-Release` (apt.conf(5)).
+//! (apt_preferences(5)).
 
 use serde::{Deserialize, Serialize};
 
+use super::conf::files;
 use crate::facts::packages::control;
-use crate::sys::root_dir::{Kind, RootDir};
+use crate::sys::root_dir::RootDir;
 
 /// The most bytes of one file.
 const FILE_MAX: u64 = 1 << 20;
@@ -44,34 +45,15 @@ impl Pin {
     }
 }
 
-/// All pins, and the default release.
-pub(super) fn collect(root: &RootDir) -> (Vec<Pin>, Option<String>) {
+/// All pins.
+pub(super) fn collect(root: &RootDir) -> Vec<Pin> {
     let mut pins = Vec::new();
     for file in files(root, "/etc/apt/preferences", &["", ".pref"]) {
         let bytes = root.read(&file, FILE_MAX).unwrap_or_default();
         pins.extend(of(&file, &bytes));
     }
     pins.truncate(PINS_MAX);
-    let default = files(root, "/etc/apt/apt.conf", &["", ".conf"])
-        .iter()
-        .filter_map(|file| default_release(&root.read_text(file, FILE_MAX).ok()?))
-        .next_back();
-    (pins, default)
-}
-
-/// The file of a name and those of its `.d` that apt reads.
-fn files(root: &RootDir, name: &str, endings: &[&str]) -> Vec<String> {
-    let folder = format!("{name}.d");
-    let mut files = Vec::new();
-    for entry in root.read_dir(&folder).unwrap_or_default() {
-        let entry_name = entry.name.to_string_lossy();
-        let dot = entry_name.rfind('.').map_or("", |dot| &entry_name[dot..]);
-        if entry.kind != Kind::Directory && endings.contains(&dot) {
-            files.push(format!("{folder}/{entry_name}"));
-        }
-    }
-    files.push(name.to_owned());
-    files
+    pins
 }
 
 fn of(file: &str, bytes: &[u8]) -> Vec<Pin> {
@@ -89,25 +71,12 @@ fn of(file: &str, bytes: &[u8]) -> Vec<Pin> {
         .collect()
 }
 
-/// `APT::Default-Release "stable";`, also inside `APT { ... }`.
-fn default_release(text: &str) -> Option<String> {
-    let lines = text.lines().map(str::trim);
-    let mut values = lines
-        .filter(|line| !line.starts_with("//") && !line.starts_with('#'))
-        .filter_map(|line| {
-            let (_, rest) = line.split_once("Default-Release")?;
-            let (_, rest) = rest.split_once('"')?;
-            rest.split_once('"').map(|(value, _)| value.to_owned())
-        });
-    values.next_back().filter(|value| !value.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pins_and_the_default_release() {
+    fn pins_are_general_or_of_packages() {
         let pins = of(
             "p",
             b"Explanation: no\nPackage: *\nPin: release a=testing\nPin-Priority: 100\n\n\
@@ -116,8 +85,5 @@ mod tests {
         assert_eq!(pins.len(), 2);
         assert!(pins[0].is_general() && !pins[0].names("vim"));
         assert!(pins[1].names("libc6") && pins[1].names("vim") && !pins[1].names("nano"));
-        let conf = "// APT::Default-Release \"no\";\nAPT::Default-Release \"stable\";\n";
-        assert_eq!(default_release(conf).as_deref(), Some("stable"));
-        assert_eq!(default_release("APT::Default-Release \"\";"), None);
     }
 }

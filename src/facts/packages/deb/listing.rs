@@ -41,6 +41,10 @@ pub struct Entry {
     pub uid: u64,
     /// Group.
     pub gid: u64,
+    /// The owner's name, which counts before the number; empty: none.
+    pub user: Vec<u8>,
+    /// The group's name.
+    pub group: Vec<u8>,
     /// Bytes of a file.
     pub size: u64,
     /// Modification time, seconds since 1970.
@@ -98,6 +102,8 @@ pub fn each_entry(
             mode: header.mode()? & 0o7777,
             uid: header.uid()?,
             gid: header.gid()?,
+            user: header.username_bytes().unwrap_or_default().to_owned(),
+            group: header.groupname_bytes().unwrap_or_default().to_owned(),
             size: header.size()?,
             mtime: header.mtime()?,
         };

@@ -1,7 +1,8 @@
 //! Binary packages, `.deb` (deb(5)): what one is and what is in it.
 //!
 //! `debian-binary`, `control.tar` and `data.tar` lie in an ar archive; the two
-//! last are packed with gzip, xz or zstd, known by their first bytes.
+//! last are packed with gzip, xz, zstd or bzip2, known by their first bytes, or
+//! with lzma, known by its name.
 
 use std::fmt;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -27,6 +28,9 @@ const DATA_MAX: u64 = 16 << 30;
 
 /// The most bytes of a control file.
 const CONTROL_FILE_MAX: u64 = 1 << 20;
+
+/// How an archive in a package may be packed.
+const ENDINGS: [&str; 6] = ["", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
 
 /// What is wrong with a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,12 +176,16 @@ impl<F: Read + Seek> Deb<F> {
     }
 
     fn unpacked(&mut self, member: &Member, limit: u64) -> Result<impl Read + '_, Fault> {
-        // bzip2 and lzma have not been made since Debian 8.
-        if member.name.ends_with(".bz2") || member.name.ends_with(".lzma") {
+        let ending = member.name.rsplit_once(".tar").map_or("", |(_, e)| e);
+        if !ENDINGS.contains(&ending) {
             return Err(Fault::Unsupported(member.name.clone()));
         }
         self.file.seek(SeekFrom::Start(member.offset))?;
         let packed = BufReader::new((&mut self.file).take(member.size));
-        Ok(unpack::reader(packed)?.take(limit))
+        let unpacked = match ending {
+            ".lzma" => unpack::lzma(packed)?,
+            _ => unpack::reader(packed)?,
+        };
+        Ok(unpacked.take(limit))
     }
 }

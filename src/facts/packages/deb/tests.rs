@@ -68,6 +68,47 @@ fn what_dpkg_deb_made_is_read_in_every_packing() {
     }
 }
 
+/// The same, its data packed by another tool, as dpkg-deb once did.
+fn repacked(tool: &[&str], ending: &str) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("x.deb"), package("none")).unwrap();
+    let script = format!(
+        "ar x x.deb && {} data.tar > data.tar{ending} \
+         && ar rc y.deb debian-binary control.tar data.tar{ending}",
+        tool.join(" ")
+    );
+    let made = Command::new("sh")
+        .args(["-ec", &script])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    fs::read(dir.path().join("y.deb")).unwrap()
+}
+
+#[test]
+fn packings_of_old_packages() {
+    let lzma = repacked(&["xz", "--format=lzma", "-c"], ".lzma");
+    let bzip2 = repacked(&["bzip2", "-c"], ".bz2");
+    for bytes in [lzma, bzip2] {
+        let mut contents = Vec::new();
+        let whole = open(&bytes).unwrap().each_file(|entry, content| {
+            content.read_to_end(&mut contents)?;
+            assert!(entry.path.starts_with(b"./"));
+            Ok(true)
+        });
+        whole.unwrap();
+        assert_eq!(contents, b"content\n");
+        let mut cut = open(&bytes).unwrap();
+        cut.data.size /= 2;
+        cut.each_file(|_, content| Ok(std::io::copy(content, &mut std::io::sink()).is_ok()))
+            .unwrap_err();
+    }
+    let other = repacked(&["cat"], ".br");
+    let fault = open(&other).unwrap().each_file(|_, _| Ok(true));
+    assert!(matches!(fault, Err(Fault::Unsupported(_))));
+}
+
 #[test]
 fn cut_anywhere_it_is_no_whole_package() {
     let bytes = package("xz");

@@ -18,7 +18,7 @@ pub mod leftovers;
 mod log;
 pub mod status;
 
-pub use alternatives::BrokenAlternative;
+pub use alternatives::{BrokenAlternative, BrokenSlave};
 pub use backups::Backup;
 pub use info::Info;
 pub use leftovers::Leftovers;
@@ -64,6 +64,9 @@ pub struct Dpkg {
     /// Alternatives that lead nowhere.
     #[serde(default)]
     pub broken_alternatives: Vec<BrokenAlternative>,
+    /// Links that go with an alternative, and lead nowhere or are missing.
+    #[serde(default)]
+    pub broken_slaves: Vec<BrokenSlave>,
     /// Files that a cut off dpkg left behind.
     #[serde(default)]
     pub leftovers: Leftovers,
@@ -192,7 +195,9 @@ pub(super) fn collect(root: &RootDir, home: &Path, depth: Depth) -> (Dpkg, Owner
     let runs = history::runs(root);
     dpkg.upgrade = history::unfinished_run(&runs, &dpkg.packages);
     dpkg.policy = policy(root, &owners);
-    dpkg.broken_alternatives = alternatives::broken(root, home, &owners);
+    let broken = alternatives::broken(root, home, &owners);
+    dpkg.broken_alternatives = broken.groups;
+    dpkg.broken_slaves = broken.slaves;
     if dpkg.is_interrupted() {
         dpkg.leftovers = leftovers::search(root, &owners);
     }

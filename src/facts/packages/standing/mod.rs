@@ -8,6 +8,7 @@ use super::dpkg::Dpkg;
 use super::history::Run;
 use crate::sys::root_dir::RootDir;
 
+pub mod elsewhere;
 mod others;
 mod plan;
 pub mod releases;
@@ -16,6 +17,7 @@ mod signs;
 mod tests;
 mod ways;
 
+pub use elsewhere::Elsewhere;
 pub use others::Others;
 pub use plan::{Basis, Counts, Progress, Step};
 pub use releases::{Family, Known};
@@ -89,6 +91,10 @@ pub struct Standing {
     pub backward: Option<Way>,
     /// Which of them, and why.
     pub advice: Option<Advice>,
+    /// Other systems on the disks that have packages which the way forward
+    /// needs and the cache lacks.
+    #[serde(default)]
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 impl Standing {
