@@ -8,7 +8,7 @@ use super::compare::{Compared, Wrong};
 use super::damage::{Damage, Damaged};
 use super::modes;
 use super::owned::{Owned, Owner};
-use super::{Configuration, Fault, Integrity, PackageDamage, Scope};
+use super::{Configuration, Fault, Integrity, Manager, PackageDamage, Scope, Unshipped};
 use crate::facts::packages::dpkg_files::excludes::Excludes;
 use crate::facts::packages::{Package, State};
 use crate::sys::root_dir::RootDir;
@@ -16,6 +16,10 @@ use crate::sys::root_dir::RootDir;
 /// Files that are listed for one package, and in all.
 const FILES_MAX: usize = 200;
 const ALL_FILES_MAX: usize = 5000;
+
+/// Where rpm's packages have files that are changed and not marked as
+/// configuration.
+const CHANGING: [&str; 1] = ["/etc"];
 
 /// What images are stripped of, and localepurge and people remove.
 const DOCUMENTATION: [&str; 9] = [
@@ -52,11 +56,13 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
         owned,
         seen,
         wrong,
+        unlike,
         read,
         unread,
     } = compared;
     let excludes = Excludes::of(root);
     let mut integrity = Integrity {
+        manager: owned.manager,
         packages: owned.packages.len(),
         paths: owned.claims.len(),
         read: read.0,
@@ -87,7 +93,14 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
         {
             continue;
         }
+        let is_dpkg = owned.manager == Manager::Dpkg;
         match taken(&file, &owned.owner(claim).package, &excludes, &hidden) {
+            Taken::Told if !is_dpkg && is_in(&file.path, &CHANGING) => {
+                configuration.entry(package).or_default().push(file);
+            }
+            Taken::Told if !is_dpkg && is_in(&file.path, &VOLATILE) && !file.damage.is_loss() => {
+                not_told.volatile += 1;
+            }
             Taken::Told => {
                 let id = seen[claim].ok().map(|meta| (meta.dev, meta.ino));
                 file.is_critical = scope.boot.has(&file.path, id);
@@ -102,7 +115,26 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
             Taken::Nothing => {}
         }
     }
-    integrity.permissions = modes::judge(root, &owned, &seen);
+    // Packages of rpm's have modes of their own, and say which.
+    if owned.manager == Manager::Dpkg {
+        integrity.permissions = modes::judge(root, &owned, &seen);
+    }
+    integrity.unshipped = unlike
+        .iter()
+        .filter_map(|(claim, unlike)| {
+            let attributes = owned.attributes(*claim)?;
+            let meta = seen[*claim].ok()?;
+            let what = attributes.words(*unlike, root, owned.path(*claim), &meta);
+            let path = owned.shown(*claim);
+            let is_told = !what.is_empty() && !hidden.has(Path::new(&path));
+            is_told.then(|| Unshipped {
+                package: label(&owned, owned.claims[*claim].package),
+                path,
+                what,
+            })
+        })
+        .take(ALL_FILES_MAX)
+        .collect();
     integrity.damaged = by_package(&owned, damaged);
     let configuration = configuration.into_iter().map(|(package, mut files)| {
         files.truncate(FILES_MAX);
@@ -111,6 +143,11 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     });
     integrity.configuration = configuration.collect();
     integrity
+}
+
+fn is_in(path: &str, places: &[&str]) -> bool {
+    let path = Path::new(path);
+    places.iter().any(|place| path.starts_with(place))
 }
 
 /// Where a link's way ends.
@@ -146,7 +183,6 @@ fn owned_ends(owned: &Owned, wrong: &[Wrong]) -> HashSet<String> {
 fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden) -> Taken {
     let is_missing = matches!(file.damage, Damage::Missing { .. });
     let path = Path::new(&file.path);
-    let is_in = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
     if hidden.has(path) {
         Taken::Hidden
     } else if matches!(file.damage, Damage::NotYet) || !package.on_disk() {
@@ -155,9 +191,9 @@ fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden
         Taken::LeftOut
     } else if file.is_conffile {
         Taken::Configuration
-    } else if is_missing && is_in(&DOCUMENTATION) {
+    } else if is_missing && is_in(&file.path, &DOCUMENTATION) {
         Taken::Documentation
-    } else if is_missing && !file.has_sum && is_in(&VOLATILE) {
+    } else if is_missing && !file.has_sum && is_in(&file.path, &VOLATILE) {
         Taken::Volatile
     } else if package.state == State::HalfInstalled && !file.damage.is_loss() {
         Taken::BetweenVersions
