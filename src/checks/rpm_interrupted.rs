@@ -19,7 +19,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         Some(since) => {
             let new = rpm.packages.iter().filter(|p| p.installed >= Some(since));
             format!(
-                "{:?} began {} UTC and never ended; {} packages were to be installed, {} are",
+                "{:?} began {} UTC and never ended; packages to install: {}, installed since: {}",
                 open.command,
                 date(since),
                 open.planned,

@@ -122,6 +122,8 @@ impl Attributes {
         ask(verify::USER, &|| self.uid != Some(meta.uid));
         ask(verify::GROUP, &|| self.gid != Some(meta.gid));
         ask(verify::MODE, &|| self.mode_differs(&meta));
+        // A file that should be something else has no digest to have.
+        ask(verify::DIGEST, &|| self.mode & S_IFMT != S_IFREG);
         ask(verify::DEVICE, &|| {
             self.is_device() && meta.kind != Kind::Special
         });

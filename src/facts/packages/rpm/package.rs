@@ -30,7 +30,8 @@ pub struct Package {
 }
 
 impl Package {
-    pub(super) fn of(number: u32, header: &Header<'_>) -> Option<Self> {
+    /// The package that a header describes.
+    pub fn of(number: u32, header: &Header<'_>) -> Option<Self> {
         let name = header.text(tag::NAME).filter(|name| !name.is_empty())?;
         Some(Self {
             number,
@@ -78,7 +79,6 @@ pub(crate) mod flag {
 
 /// What became of a file (`RPMFILE_STATE_*`).
 pub(crate) mod state {
-    pub const NORMAL: u8 = 0;
     pub const REPLACED: u8 = 1;
     pub const NOT_INSTALLED: u8 = 2;
     pub const NET_SHARED: u8 = 3;

@@ -12,7 +12,7 @@ use super::sqlite::{Database, Trouble, Value};
 use crate::sys::root_dir::RootDir;
 
 /// Characters of a command that are kept.
-const COMMAND_CHARS: usize = 200;
+const COMMAND_CHARS: usize = 400;
 
 /// A list of yum's.
 const LIMIT: u64 = 16 << 20;
