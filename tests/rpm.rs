@@ -499,7 +499,7 @@ fn damaged_is_told(dir: &Path, path: &Path, bytes: &[u8]) -> usize {
         told += usize::from(!rpm.faults.is_empty());
     };
     let count = bytes.len();
-    for cut in (0..count).step_by(count / 60) {
+    for cut in (0..count).step_by(count / 40) {
         look(&bytes[..cut], &format!("cut off at {cut}"));
     }
     for page in (0..count).step_by(4096) {
@@ -508,7 +508,7 @@ fn damaged_is_told(dir: &Path, path: &Path, bytes: &[u8]) -> usize {
         look(&damaged, &format!("zeroes from {page}"));
     }
     // As many bits as there is patience for, spread evenly.
-    for bit in (0..count * 8).step_by(count * 8 / 700) {
+    for bit in (0..count * 8).step_by(count * 8 / 250) {
         let mut damaged = bytes.to_vec();
         damaged[bit / 8] ^= 1 << (bit % 8);
         look(&damaged, &format!("bit {bit} changed"));
@@ -524,7 +524,7 @@ fn damage_is_told_and_never_believed() {
         let home = dir.path().join("var/lib/rpm");
         fs::create_dir_all(&home).unwrap();
         let told = damaged_is_told(dir.path(), &home.join(file), &bytes);
-        assert!(told > 300, "{name}: only {told} were told");
+        assert!(told > 120, "{name}: only {told} were told");
     }
     let Some(root) = Root::with("rpm -i --nodeps hello-1.0* tool* kernel-x-5*") else {
         return;
@@ -537,7 +537,7 @@ fn damage_is_told_and_never_believed() {
         drop(fs::remove_file(format!("{}{log}", path.display())));
     }
     let told = damaged_is_told(root.path(), &path, &bytes);
-    assert!(told > 100, "sqlite: only {told} were told");
+    assert!(told > 40, "sqlite: only {told} were told");
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let found = root.finding("packages/rpm-database-damaged").unwrap();
     assert_eq!(found["evidence"][0]["source"], "/var/lib/rpm/rpmdb.sqlite");

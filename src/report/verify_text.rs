@@ -127,7 +127,7 @@ fn rest(page: &mut Page, integrity: &Integrity) {
         ),
         (
             not_told.volatile,
-            "missing directories in /var and other changing places",
+            "directories missing or files changed in /var and other changing places",
         ),
         (
             not_told.hidden,

@@ -99,6 +99,11 @@ impl Attributes {
         self.mode & S_IFMT == S_IFREG && self.compared(&content) & verify::DIGEST != 0
     }
 
+    /// True when the size alone tells that it is another file.
+    pub(super) fn size_differs(&self, meta: &Meta) -> bool {
+        self.compared(meta) & verify::SIZE != 0 && meta.size != self.size
+    }
+
     /// Compares what lies at `path`.
     pub(super) fn compare(&self, root: &RootDir, path: &[u8], meta: &Meta) -> Unlike {
         let place = Path::new(OsStr::from_bytes(path));

@@ -66,7 +66,13 @@ pub(super) fn compare(
             First::Fine => {}
             First::Wrong(damage) => wrong.push(damaged(&owned, claim, seen, damage)),
             First::Read(job) if depth.includes(&job) => jobs.push(job),
-            First::Read(_) => unread += 1,
+            First::Read(job) => {
+                unread += 1;
+                let known = owned.attributes(claim);
+                if known.is_some_and(|known| known.size_differs(&job.meta)) {
+                    wrong.push(damaged(&owned, claim, seen, Damage::Changed));
+                }
+            }
         }
     }
     let mut files: Vec<_> = jobs

@@ -23,46 +23,16 @@ const PRELINK: &str = "/etc/prelink.cache";
 /// is no database of rpm's.
 pub(super) fn owned(root: &RootDir, wanted: &[String]) -> Option<(Owned, Vec<Fault>)> {
     let place = rpm::place(root)?;
-    let [users, groups] = ["/etc/passwd", "/etc/group"].map(|path| ids(root, path));
-    let id = |ids: &HashMap<Vec<u8>, u32>, name: &[u8]| ids.get(name).copied();
-    let is_prelinked = root.metadata(PRELINK).is_ok();
+    let mut patient = Patient::of(root);
     let mut owned = Owned::of(Manager::Rpm);
-    let mut unknown = 0;
     let faults = rpm::read(root, &place, &mut |package, header| {
         let is_called = |name: &String| *name == package.name || *name == package.label();
         if owned.claims.len() > PATHS_MAX || !(wanted.is_empty() || wanted.iter().any(is_called)) {
             return;
         }
         let (algorithm, files) = package::files(header);
-        let entries = files.into_iter().map(|file| {
-            let mut attributes = Attributes {
-                mode: file.mode,
-                size: file.size,
-                mtime: file.mtime,
-                uid: id(&users, &file.owner[0]),
-                gid: id(&groups, &file.owner[1]),
-                flags: file.flags,
-                verify: file.verify,
-                state: file.state,
-                link: file.link.into_boxed_slice(),
-            };
-            if is_prelinked {
-                attributes.verify &= !(verify::DIGEST | verify::SIZE | verify::MTIME);
-            }
-            let digest = Digest::numbered(algorithm, &file.digest);
-            let content = match digest.filter(|_| attributes.has_content()) {
-                Some(digest) => Content::Sum(digest),
-                None => Content::Unsaid,
-            };
-            unknown += usize::from(digest.is_none() && !file.digest.is_empty());
-            Entry {
-                path: file.path,
-                content,
-                is_conffile: file.flags & package::flag::CONFIG != 0,
-                attributes,
-            }
-        });
-        let entries: Vec<Entry> = entries.collect();
+        let entries = files.into_iter();
+        let entries = entries.map(|file| patient.entry(algorithm, file)).collect();
         owned.add(as_package(&package), entries);
     });
     mark_duplicates(&mut owned);
@@ -73,19 +43,70 @@ pub(super) fn owned(root: &RootDir, wanted: &[String]) -> Option<(Owned, Vec<Fau
             what: fault.what,
         })
         .collect();
-    if is_prelinked {
+    if patient.is_prelinked {
         faults.push(Fault {
             path: PRELINK.to_owned(),
             what: "prelink rewrote programs here: no content is compared".into(),
         });
     }
-    if unknown > 0 {
+    if patient.unknown > 0 {
         faults.push(Fault {
             path: place.path,
-            what: format!("{unknown} digests are of a kind that is not known"),
+            what: format!(
+                "{} digests are of a kind that is not known",
+                patient.unknown
+            ),
         });
     }
     Some((owned, faults))
+}
+
+/// What the patient says of all its files.
+struct Patient {
+    users: HashMap<Vec<u8>, u32>,
+    groups: HashMap<Vec<u8>, u32>,
+    is_prelinked: bool,
+    /// Digests of a kind that is not known.
+    unknown: usize,
+}
+
+impl Patient {
+    fn of(root: &RootDir) -> Self {
+        Self {
+            users: ids(root, "/etc/passwd"),
+            groups: ids(root, "/etc/group"),
+            is_prelinked: root.metadata(PRELINK).is_ok(),
+            unknown: 0,
+        }
+    }
+
+    fn entry(&mut self, algorithm: u64, file: package::File) -> Entry {
+        let mut attributes = Attributes {
+            mode: file.mode,
+            size: file.size,
+            mtime: file.mtime,
+            uid: self.users.get(&file.owner[0]).copied(),
+            gid: self.groups.get(&file.owner[1]).copied(),
+            flags: file.flags,
+            verify: file.verify,
+            state: file.state,
+            link: file.link.into_boxed_slice(),
+        };
+        if self.is_prelinked {
+            attributes.verify &= !(verify::DIGEST | verify::SIZE | verify::MTIME);
+        }
+        let digest = Digest::numbered(algorithm, &file.digest);
+        self.unknown += usize::from(digest.is_none() && !file.digest.is_empty());
+        Entry {
+            path: file.path,
+            content: match digest.filter(|_| attributes.has_content()) {
+                Some(digest) => Content::Sum(digest),
+                None => Content::Unsaid,
+            },
+            is_conffile: file.flags & package::flag::CONFIG != 0,
+            attributes,
+        }
+    }
 }
 
 /// Of a package in two versions neither is whole: an upgrade was cut off.

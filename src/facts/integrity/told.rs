@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::attributes::Unlike;
 use super::compare::{Compared, Wrong};
 use super::damage::{Damage, Damaged};
+use super::look::Seen;
 use super::modes;
 use super::owned::{Owned, Owner};
 use super::{Configuration, Fault, Integrity, Manager, PackageDamage, Scope, Unshipped};
@@ -93,14 +95,8 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
         {
             continue;
         }
-        let is_dpkg = owned.manager == Manager::Dpkg;
-        match taken(&file, &owned.owner(claim).package, &excludes, &hidden) {
-            Taken::Told if !is_dpkg && is_in(&file.path, &CHANGING) => {
-                configuration.entry(package).or_default().push(file);
-            }
-            Taken::Told if !is_dpkg && is_in(&file.path, &VOLATILE) && !file.damage.is_loss() => {
-                not_told.volatile += 1;
-            }
+        let owner = &owned.owner(claim).package;
+        match taken(&file, owner, owned.manager, &excludes, &hidden) {
             Taken::Told => {
                 let id = seen[claim].ok().map(|meta| (meta.dev, meta.ino));
                 file.is_critical = scope.boot.has(&file.path, id);
@@ -119,22 +115,7 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     if owned.manager == Manager::Dpkg {
         integrity.permissions = modes::judge(root, &owned, &seen);
     }
-    integrity.unshipped = unlike
-        .iter()
-        .filter_map(|(claim, unlike)| {
-            let attributes = owned.attributes(*claim)?;
-            let meta = seen[*claim].ok()?;
-            let what = attributes.words(*unlike, root, owned.path(*claim), &meta);
-            let path = owned.shown(*claim);
-            let is_told = !what.is_empty() && !hidden.has(Path::new(&path));
-            is_told.then(|| Unshipped {
-                package: label(&owned, owned.claims[*claim].package),
-                path,
-                what,
-            })
-        })
-        .take(ALL_FILES_MAX)
-        .collect();
+    integrity.unshipped = unshipped(root, &owned, &seen, &unlike, &hidden);
     integrity.damaged = by_package(&owned, damaged);
     let configuration = configuration.into_iter().map(|(package, mut files)| {
         files.truncate(FILES_MAX);
@@ -143,6 +124,29 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     });
     integrity.configuration = configuration.collect();
     integrity
+}
+
+/// Modes, owners and links that are not as shipped, in words.
+fn unshipped(
+    root: &RootDir,
+    owned: &Owned,
+    seen: &[Seen],
+    unlike: &[(usize, Unlike)],
+    hidden: &Hidden,
+) -> Vec<Unshipped> {
+    let told = unlike.iter().filter_map(|(claim, unlike)| {
+        let attributes = owned.attributes(*claim)?;
+        let meta = seen[*claim].ok()?;
+        let what = attributes.words(*unlike, root, owned.path(*claim), &meta);
+        let path = owned.shown(*claim);
+        let is_told = !what.is_empty() && !hidden.has(Path::new(&path));
+        is_told.then(|| Unshipped {
+            package: label(owned, owned.claims[*claim].package),
+            path,
+            what,
+        })
+    });
+    told.take(ALL_FILES_MAX).collect()
 }
 
 fn is_in(path: &str, places: &[&str]) -> bool {
@@ -180,7 +184,13 @@ fn owned_ends(owned: &Owned, wrong: &[Wrong]) -> HashSet<String> {
     found
 }
 
-fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden) -> Taken {
+fn taken(
+    file: &Damaged,
+    package: &Package,
+    manager: Manager,
+    excludes: &Excludes,
+    hidden: &Hidden,
+) -> Taken {
     let is_missing = matches!(file.damage, Damage::Missing { .. });
     let path = Path::new(&file.path);
     if hidden.has(path) {
@@ -197,6 +207,10 @@ fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden
         Taken::Volatile
     } else if package.state == State::HalfInstalled && !file.damage.is_loss() {
         Taken::BetweenVersions
+    } else if manager != Manager::Dpkg && is_in(&file.path, &CHANGING) {
+        Taken::Configuration
+    } else if manager != Manager::Dpkg && is_in(&file.path, &VOLATILE) && !file.damage.is_loss() {
+        Taken::Volatile
     } else {
         Taken::Told
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
 use super::sqlite::{Database, Trouble, Value};
+use crate::facts::history::commands::without_secrets;
 use crate::sys::root_dir::RootDir;
 
 /// Characters of a command that are kept.
@@ -118,7 +119,7 @@ fn of_dnf(root: &RootDir, record: &Record) -> Option<Unfinished> {
     });
     let command = match row.get(record.command) {
         Some(Value::Bytes(text)) => {
-            let text = String::from_utf8_lossy(text);
+            let text = without_secrets(&String::from_utf8_lossy(text));
             text.chars().take(COMMAND_CHARS).collect()
         }
         _ => String::new(),
