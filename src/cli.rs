@@ -166,6 +166,9 @@ pub struct PackagesArgs {
     /// Print what `dpkg --verify` would print
     #[arg(long, conflicts_with = "json", requires = "verify")]
     pub dpkg_format: bool,
+    /// Print what `rpm --verify --all --nodeps` would print
+    #[arg(long, conflicts_with_all = ["json", "dpkg_format"], requires = "verify")]
+    pub rpm_format: bool,
     /// Which patient
     #[command(flatten)]
     pub target: Target,

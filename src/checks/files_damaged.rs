@@ -44,7 +44,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     } else {
         ["is not as shipped", "are not as shipped"]
     };
-    let mut told = finding(&CHECK, severity, &groups, what);
+    let mut told = finding(&CHECK, severity, tree.integrity.manager, &groups, what);
     if is_lost {
         told = told.because("most often power lost while they were written");
     }

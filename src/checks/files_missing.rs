@@ -28,6 +28,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         let told = finding(
             &CHECK,
             Severity::Degraded,
+            tree.integrity.manager,
             &groups,
             ["is missing", "are missing"],
         );

@@ -43,5 +43,11 @@ fn run(facts: &Facts, out: &mut Findings) {
         Severity::Degraded
     };
     let what = ["was replaced", "were replaced"];
-    out.push(finding(&CHECK, severity, &groups, what));
+    out.push(finding(
+        &CHECK,
+        severity,
+        tree.integrity.manager,
+        &groups,
+        what,
+    ));
 }

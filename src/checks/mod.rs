@@ -5,7 +5,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use crate::facts::packages::{Dpkg, Packages};
+use crate::facts::packages::{Dpkg, Packages, Rpm};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
 
@@ -74,6 +74,7 @@ mod modules_missing;
 mod mounted_for_writing;
 mod no_disks;
 mod no_system;
+mod offline_update_waiting;
 mod only_stale_leg;
 mod package_database_damaged;
 mod package_files;
@@ -90,6 +91,9 @@ mod release_end_of_life;
 mod releases_mixed;
 mod repair_interrupted;
 mod root_parameter_wrong;
+mod rpm_database_damaged;
+mod rpm_duplicates;
+mod rpm_interrupted;
 mod setuid_lost;
 mod several_systems;
 mod surroundings;
@@ -189,6 +193,7 @@ pub const CHECKS: &[&Check] = &[
     &login_broken::CHECK,
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
+    &rpm_database_damaged::CHECK,
     &database_info_emptied::CHECK,
     &files_missing::CHECK,
     &files_damaged::CHECK,
@@ -206,6 +211,9 @@ pub const CHECKS: &[&Check] = &[
     &policy_left_behind::CHECK,
     &release_end_of_life::CHECK,
     &pacman_interrupted::CHECK,
+    &rpm_interrupted::CHECK,
+    &rpm_duplicates::CHECK,
+    &offline_update_waiting::CHECK,
 ];
 
 /// The check with this id.
@@ -320,6 +328,14 @@ fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
 fn dpkg(facts: &Facts) -> Option<&Dpkg> {
     match &facts.tree.as_ref()?.packages {
         Packages::Dpkg(dpkg) => Some(dpkg),
+        _ => None,
+    }
+}
+
+/// rpm's database, where the root has one.
+fn rpm(facts: &Facts) -> Option<&Rpm> {
+    match &facts.tree.as_ref()?.packages {
+        Packages::Rpm(rpm) => Some(rpm),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{Check, some};
 use crate::facts::Tree;
 use crate::facts::elf::Problem;
-use crate::facts::integrity::{Damage, Damaged, PackageDamage};
+use crate::facts::integrity::{Damage, Damaged, Manager, PackageDamage};
 use crate::finding::{Evidence, Finding, Severity};
 
 /// Packages that a finding names.
@@ -117,6 +117,7 @@ fn is_kernels(tree: &Tree, path: &str) -> bool {
 pub(super) fn finding(
     check: &Check,
     severity: Severity,
+    manager: Manager,
     groups: &[Group<'_>],
     [one, several]: [&str; 2],
 ) -> Finding {
@@ -147,7 +148,8 @@ pub(super) fn finding(
         .with(evidence)
         .by_hand(format!(
             "lifeboot packages --verify, and in a chroot of the patient: \
-             apt-get install --reinstall {}",
+             {} {}",
+            manager.reinstall(),
             names
                 .iter()
                 .take(PACKAGES_MAX)

@@ -16,18 +16,13 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
     let dpkg = match &tree.packages {
         Packages::Dpkg(dpkg) => dpkg,
-        // pacman's unfinished work is another check's matter.
-        Packages::Pacman(_) => return,
+        // Their unfinished work is another check's matter.
+        Packages::Pacman(_) | Packages::Rpm(_) => return,
         Packages::Apk(apk) => {
             if let Some(fault) = apk.faults.first() {
                 let why = format!("{}: {}", fault.path, fault.what);
                 out.could_not_tell(Stage::Packages, "the packages", why);
             }
-            return;
-        }
-        Packages::Other { manager } => {
-            let why = format!("databases of {manager} are not read by this version");
-            out.could_not_tell(Stage::Packages, "the packages", why);
             return;
         }
         Packages::None => {

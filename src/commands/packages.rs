@@ -44,6 +44,11 @@ fn show(found: &Packages, args: &PackagesArgs) -> Result<Outcome> {
             Outcome::Boots
         }
         Packages::Apk(apk) if apk.faults.is_empty() => Outcome::Boots,
+        Packages::Rpm(rpm)
+            if rpm.faults.is_empty() && rpm.unfinished.is_none() && rpm.duplicates().is_empty() =>
+        {
+            Outcome::Boots
+        }
         _ => Outcome::Undetermined,
     })
 }

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::facts::packages::dpkg::Dpkg;
 use crate::facts::packages::standing::{Basis, Direction, Standing};
-use crate::facts::packages::{DatabaseFault, Packages, Pacman, count_states};
+use crate::facts::packages::{DatabaseFault, Packages, Pacman, Rpm, count_states};
 
 /// Names that are shown of each kind.
 const NAMES: usize = 8;
@@ -22,9 +22,7 @@ pub fn packages(found: &Packages) -> String {
             faults(&mut page, &apk.faults);
             page.finish()
         }
-        Packages::Other { manager } => {
-            format!("the database of {manager} is not read by this version\n")
-        }
+        Packages::Rpm(rpm) => of_rpm(rpm),
         Packages::None => "no package database was found\n".into(),
     }
 }
@@ -46,6 +44,48 @@ fn of_pacman(pacman: &Pacman) -> String {
         page.item("  ", 4, &format!("there twice: {name}"));
     }
     faults(&mut page, &pacman.faults);
+    page.finish()
+}
+
+fn of_rpm(rpm: &Rpm) -> String {
+    let mut page = Page::default();
+    page.line(&format!("{} packages of rpm's", rpm.packages.len()));
+    if let Some(place) = &rpm.place {
+        let state = if rpm.faults.is_empty() {
+            "whole"
+        } else {
+            "damaged"
+        };
+        let line = format!("{} ({}) is {state}", place.path, place.format.word());
+        page.item("Database: ", 2, &line);
+    }
+    if let Some(open) = &rpm.unfinished {
+        let line = format!(
+            "Unfinished: {} ({}): {:?}",
+            open.program, open.path, open.command
+        );
+        page.item("", 2, &line);
+    }
+    if let Some(update) = &rpm.offline_update {
+        let line = format!(
+            "The next boot is an update: {} leads to {}",
+            update.path, update.target
+        );
+        page.item("", 2, &line);
+    }
+    let duplicates = rpm.duplicates();
+    for duplicate in duplicates.iter().take(NAMES) {
+        let all = duplicate.older.iter().chain([&duplicate.newest]);
+        let versions: Vec<_> = all.map(|package| package.full_version()).collect();
+        let line = format!(
+            "there twice: {} ({})",
+            duplicate.newest.name,
+            versions.join(" and ")
+        );
+        page.item("  ", 4, &line);
+    }
+    more(&mut page, duplicates.len());
+    faults(&mut page, &rpm.faults);
     page.finish()
 }
 

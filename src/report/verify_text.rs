@@ -30,7 +30,7 @@ pub fn verified(integrity: &Integrity) -> String {
         integrity.bytes >> 20
     );
     page.item("  ", 2, &read);
-    if let Some(command) = reinstall(&integrity.damaged) {
+    if let Some(command) = reinstall(integrity) {
         page.item("  ", 2, &format!("Bring them back: {command}"));
     }
     for package in integrity.damaged.iter().take(PACKAGES_MAX) {
@@ -41,6 +41,7 @@ pub fn verified(integrity: &Integrity) -> String {
     }
     modes(&mut page, integrity);
     configuration(&mut page, integrity);
+    unshipped(&mut page, integrity);
     rest(&mut page, integrity);
     page.finish()
 }
@@ -53,7 +54,8 @@ fn over(count: usize, shown: usize) -> Option<usize> {
     count.checked_sub(shown).filter(|more| *more > 0)
 }
 
-fn reinstall(damaged: &[PackageDamage]) -> Option<String> {
+fn reinstall(integrity: &Integrity) -> Option<String> {
+    let damaged = &integrity.damaged;
     let names: Vec<&str> = damaged.iter().take(8).map(|p| p.package.as_str()).collect();
     let more = if damaged.len() > names.len() {
         " ..."
@@ -61,7 +63,8 @@ fn reinstall(damaged: &[PackageDamage]) -> Option<String> {
         ""
     };
     let names = names.join(" ");
-    (!names.is_empty()).then(|| format!("chroot ROOT apt-get install --reinstall {names}{more}"))
+    let command = integrity.manager.reinstall();
+    (!names.is_empty()).then(|| format!("chroot ROOT {command} {names}{more}"))
 }
 
 fn damaged(page: &mut Page, package: &PackageDamage) {
@@ -120,6 +123,19 @@ fn configuration(page: &mut Page, integrity: &Integrity) {
     }
 }
 
+fn unshipped(page: &mut Page, integrity: &Integrity) {
+    if integrity.unshipped.is_empty() {
+        return;
+    }
+    page.heading("MODES, OWNERS AND LINKS THAT ARE NOT AS SHIPPED");
+    for file in integrity.unshipped.iter().take(FILES_MAX) {
+        page.item("  ", 4, &format!("{}: {}", file.path, file.what));
+    }
+    if let Some(more) = over(integrity.unshipped.len(), FILES_MAX) {
+        page.line(&format!("  and {more} more: --json lists them"));
+    }
+}
+
 fn rest(page: &mut Page, integrity: &Integrity) {
     let not_told = &integrity.not_told;
     let lines = [
@@ -130,7 +146,7 @@ fn rest(page: &mut Page, integrity: &Integrity) {
         ),
         (
             not_told.volatile,
-            "missing directories in /var and other changing places",
+            "directories missing or files changed in /var and other changing places",
         ),
         (
             not_told.hidden,

@@ -28,6 +28,9 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     } else if args.dpkg_format {
         let lines = answer.dpkg_lines.iter().map(|line| format!("{line}\n"));
         print(&lines.collect::<String>())?;
+    } else if args.rpm_format {
+        let lines = answer.rpm_lines.iter().map(|line| format!("{line}\n"));
+        print(&lines.collect::<String>())?;
     } else {
         print(&verify_text::verified(integrity))?;
     }
@@ -48,12 +51,12 @@ fn verify(patient: &Patient, args: &PackagesArgs) -> Result<Answer> {
     let mut progress = Progress::of("lifeboot: reading the files of packages");
     // What the boot needs is only asked when something is wrong.
     let tree = || {
-        let wanted = !args.dpkg_format;
+        let wanted = !args.dpkg_format && !args.rpm_format;
         wanted.then(|| patient.facts().tree).flatten()
     };
     let answer = integrity::verify(&sysroot.root, names, tree, &mut |done, all| {
         progress.show(done, all, "");
     });
     drop(progress);
-    answer.context("this system has no database of dpkg's: nothing to compare with")
+    answer.context("this system has no database of dpkg's or rpm's: nothing to compare with")
 }

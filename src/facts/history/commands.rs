@@ -323,7 +323,7 @@ fn without_prefixes(words: &[String]) -> &[String] {
 }
 
 /// Hides what looks like a password: `https://user:secret@host`, `--password x`.
-pub(super) fn without_secrets(part: &str) -> String {
+pub(in crate::facts) fn without_secrets(part: &str) -> String {
     let mut hide_next = false;
     let words = part.split(' ').map(|word| {
         if std::mem::take(&mut hide_next) {

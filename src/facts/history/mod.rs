@@ -14,7 +14,7 @@ mod apt;
 mod boots;
 mod changes;
 mod clock;
-mod commands;
+pub(in crate::facts) mod commands;
 mod dist_upgrade;
 mod dnf;
 mod dpkg_log;

@@ -8,18 +8,14 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::attributes::{Unlike, verify};
 use super::cut_off::CutOff;
 use super::damage::{Damage, Damaged};
+use super::digest::Digest;
 use super::hash::{self, Different, Holds, Job, Told};
 use super::look::{Seen, look};
 use super::owned::{Content, Owned};
-use crate::facts::packages::dpkg_files::Md5Sum;
 use crate::sys::root_dir::{Kind, RootDir};
-
-/// MD5 of nothing.
-const EMPTY: Md5Sum = [
-    0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
-];
 
 /// Files by filesystem and inode.
 pub(super) type Ids = HashSet<(u64, u64)>;
@@ -47,6 +43,8 @@ pub(super) struct Compared {
     pub(super) seen: Vec<Seen>,
     /// What is wrong, in the order of the packages and of their lists.
     pub(super) wrong: Vec<Wrong>,
+    /// What is not as recorded beside it; of dpkg's packages, nothing.
+    pub(super) unlike: Vec<(usize, Unlike)>,
     /// Files that were read, and their bytes.
     pub(super) read: (usize, u64),
     /// Files with a checksum that were not.
@@ -68,7 +66,13 @@ pub(super) fn compare(
             First::Fine => {}
             First::Wrong(damage) => wrong.push(damaged(&owned, claim, seen, damage)),
             First::Read(job) if depth.includes(&job) => jobs.push(job),
-            First::Read(_) => unread += 1,
+            First::Read(job) => {
+                unread += 1;
+                let known = owned.attributes(claim);
+                if known.is_some_and(|known| known.size_differs(&job.meta)) {
+                    wrong.push(damaged(&owned, claim, seen, Damage::Changed));
+                }
+            }
         }
     }
     let mut files: Vec<_> = jobs
@@ -83,6 +87,7 @@ pub(super) fn compare(
         Content::NotYet | Content::Unsaid => None,
     };
     let different = hash::compare(root, &owned, jobs, &expected, told);
+    let unlike = unlike(root, &owned, &seen, &different);
     let others = Others::of(&owned, &seen, &different);
     for (job, holds) in &different {
         let damage = match holds {
@@ -97,8 +102,58 @@ pub(super) fn compare(
         owned,
         seen,
         wrong,
+        unlike,
         read,
         unread,
+    }
+}
+
+/// Of the files that are there, what is not as it was recorded.
+fn unlike(
+    root: &RootDir,
+    owned: &Owned,
+    seen: &[Seen],
+    different: &Different,
+) -> Vec<(usize, Unlike)> {
+    let content: HashMap<usize, bool> = different
+        .iter()
+        .map(|(job, holds)| (job.claim, holds.is_err()))
+        .collect();
+    let mut all = Vec::new();
+    for (claim, seen) in seen.iter().enumerate() {
+        let (Some(attributes), Ok(meta)) = (owned.attributes(claim), seen) else {
+            continue;
+        };
+        let mut unlike = attributes.compare(root, owned.path(claim), meta);
+        let is_emptied = match owned.claims[claim].content {
+            Content::Sum(sum) => meta.kind == Kind::File && meta.size == 0 && !sum.is_of_nothing(),
+            _ => false,
+        };
+        if is_emptied || content.contains_key(&claim) {
+            unlike.bits |= verify::DIGEST;
+        }
+        unlike.is_unreadable = content.get(&claim) == Some(&true);
+        all.push((claim, unlike));
+    }
+    all
+}
+
+impl Compared {
+    /// The lines of `rpm --verify`, those that are missing last.
+    pub(super) fn rpm_lines(&self) -> Vec<String> {
+        let owned = &self.owned;
+        let unlike = self.unlike.iter();
+        let lines = unlike.filter_map(|(claim, unlike)| {
+            let attributes = owned.attributes(*claim)?;
+            attributes.rpm_line(&owned.shown(*claim), *unlike)
+        });
+        let missing = self.seen.iter().enumerate().filter_map(|(claim, seen)| {
+            let errno = seen.err()?;
+            let why = (errno != Errno::ENOENT).then(|| words(errno));
+            let attributes = owned.attributes(claim)?;
+            attributes.rpm_missing(&owned.shown(claim), why.as_deref())
+        });
+        lines.chain(missing).collect()
     }
 }
 
@@ -121,6 +176,12 @@ enum First {
 fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First {
     let content = owned.claims[claim].content;
     let path = || Path::new(OsStr::from_bytes(owned.path(claim)));
+    let attributes = owned.attributes(claim);
+    if attributes
+        .is_some_and(|known| known.is_left_out() || seen.is_err() && known.may_be_missing())
+    {
+        return First::Fine;
+    }
     match (content, seen) {
         (_, Err(errno @ (Errno::EIO | Errno::EACCES | Errno::EUCLEAN))) => {
             First::Wrong(Damage::Unreadable { why: words(*errno) })
@@ -135,7 +196,7 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
         (Content::Unsaid, Ok(_)) => First::Fine,
         (Content::NotYet, Ok(meta)) if meta.kind == Kind::File => First::Wrong(Damage::NotYet),
         (Content::Sum(sum), Ok(meta)) if meta.kind == Kind::File => {
-            if meta.size == 0 && sum != EMPTY {
+            if meta.size == 0 && !sum.is_of_nothing() {
                 First::Wrong(Damage::Empty)
             } else {
                 First::Read(Job { claim, meta: *meta })
@@ -145,10 +206,10 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
             seen: meta.kind,
             holds_the_same: match (meta.kind, content) {
                 // dpkg reads what the link leads to.
-                (Kind::Symlink, Content::Sum(sum)) => hash::behind(root, owned.path(claim))
-                    .ok()
-                    .map(|found| found == sum),
-                (Kind::Symlink, _) => hash::behind(root, owned.path(claim)).ok().map(|_| false),
+                (Kind::Symlink, Content::Sum(sum)) => {
+                    hash::behind(root, owned.path(claim), sum).ok()
+                }
+                (Kind::Symlink, _) => root.open_file(path()).ok().map(|_| false),
                 _ => None,
             },
         }),
@@ -195,7 +256,7 @@ fn dangling(root: &RootDir, path: &Path) -> Option<Damage> {
 /// /usr, two spellings of a path may have two owners, and the newer one is
 /// right.
 #[derive(Default)]
-struct Others(HashMap<(u64, u64), Vec<(u32, Md5Sum)>>);
+struct Others(HashMap<(u64, u64), Vec<(u32, Digest)>>);
 
 impl Others {
     fn of(owned: &Owned, seen: &[Seen], different: &Different) -> Self {
@@ -219,7 +280,7 @@ impl Others {
         let own = owned.claims[job.claim].package;
         let said = self.0.get(&job.id()).map_or(&[][..], Vec::as_slice);
         let mut others = said.iter().filter(|(package, _)| *package != own);
-        holds.is_ok_and(|holds| others.any(|(_, sum)| *sum == holds.sum))
+        holds.is_ok_and(|holds| others.any(|(_, sum)| holds.sums.has(sum)))
     }
 }
 

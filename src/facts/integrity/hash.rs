@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use md5::{Digest, Md5};
 use nix::errno::Errno;
 
 use super::cut_off::CutOff;
+use super::digest::{Digest, Digests, Hasher};
 use super::look::errno;
 use super::owned::{Owned, split};
-use crate::facts::packages::dpkg_files::Md5Sum;
 use crate::sys::root_dir::{Directory, Meta, RootDir};
 
 /// Bytes that are read at once.
@@ -48,8 +47,8 @@ impl Job {
 /// What reading a file gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Holds {
-    /// The digest of all that it holds.
-    pub(super) sum: Md5Sum,
+    /// The digests of all that it holds.
+    pub(super) sums: Digests,
     /// How it seems to have been cut off.
     pub(super) cut_off: Option<CutOff>,
 }
@@ -62,7 +61,7 @@ pub(super) fn compare(
     root: &RootDir,
     owned: &Owned,
     mut jobs: Vec<Job>,
-    expected: &(dyn Fn(usize) -> Option<Md5Sum> + Sync),
+    expected: &(dyn Fn(usize) -> Option<Digest> + Sync),
     told: &mut Told<'_>,
 ) -> Different {
     jobs.sort_unstable_by_key(|job| {
@@ -101,7 +100,7 @@ struct Work<'w> {
     root: &'w RootDir,
     owned: &'w Owned,
     files: &'w [&'w [Job]],
-    expected: &'w (dyn Fn(usize) -> Option<Md5Sum> + Sync),
+    expected: &'w (dyn Fn(usize) -> Option<Digest> + Sync),
     next: AtomicUsize,
     done: AtomicU64,
     different: Mutex<Different>,
@@ -131,14 +130,16 @@ impl Work<'_> {
         let (directory, name) = split(self.owned.path(first.claim));
         let opened = place.open(self.root, directory, name);
         let mut read = opened.and_then(|file| {
-            let sum = digest(&file, first.meta.size, piece, &mut |bytes| {
+            let wanted = jobs.iter().filter_map(|job| (self.expected)(job.claim));
+            let hasher = Hasher::of(wanted);
+            let sums = digest(&file, first.meta.size, hasher, piece, &mut |bytes| {
                 let before = self.done.fetch_add(bytes, Ordering::Relaxed);
                 told(before + bytes);
             })?;
-            Ok((sum, file))
+            Ok((sums, file))
         });
         let differs = |job: &&Job| match (&read, (self.expected)(job.claim)) {
-            (Ok((sum, _)), Some(expected)) => *sum != expected,
+            (Ok((sums, _)), Some(expected)) => !sums.has(&expected),
             (Ok(_), None) => false,
             (Err(_), _) => true,
         };
@@ -147,8 +148,8 @@ impl Work<'_> {
             return;
         }
         let read = match &mut read {
-            Ok((sum, file)) => Ok(Holds {
-                sum: *sum,
+            Ok((sums, file)) => Ok(Holds {
+                sums: *sums,
                 cut_off: CutOff::of(file, first.meta.size),
             }),
             Err(error) => Err(errno(error)),
@@ -178,14 +179,14 @@ impl Place {
     }
 }
 
-/// The digest of a file, which had `size` bytes when it was looked at.
+/// The digests of a file, which had `size` bytes when it was looked at.
 fn digest(
     mut file: &File,
     size: u64,
+    mut hasher: Hasher,
     piece: &mut [u8],
     told: &mut dyn FnMut(u64),
-) -> io::Result<Md5Sum> {
-    let mut md5 = Md5::new();
+) -> io::Result<Digests> {
     let mut read = 0;
     loop {
         let count = match file.read(piece) {
@@ -193,22 +194,24 @@ fn digest(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        md5.update(&piece[..count]);
+        hasher.update(&piece[..count]);
         read += count as u64;
         told(count as u64);
         // The end is known; asking once more would only cost time.
         if count == 0 || read == size {
-            return Ok(md5.finalize().into());
+            return Ok(hasher.finish());
         }
     }
 }
 
-/// The digest of what a path leads to, a link at its end followed.
-pub(super) fn behind(root: &RootDir, path: &[u8]) -> io::Result<Md5Sum> {
+/// Whether what a path leads to, a link at its end followed, has this digest.
+pub(super) fn behind(root: &RootDir, path: &[u8], wanted: Digest) -> io::Result<bool> {
     use std::os::unix::ffi::OsStrExt;
     let file = root.open_file(Path::new(OsStr::from_bytes(path)))?;
     let size = file.metadata()?.len();
-    digest(&file, size, &mut vec![0; PIECE_BYTES], &mut |_| {})
+    let hasher = Hasher::of(std::iter::once(wanted));
+    let sums = digest(&file, size, hasher, &mut vec![0; PIECE_BYTES], &mut |_| {})?;
+    Ok(sums.has(&wanted))
 }
 
 /// The bytes at `offset`, as far as there are any.

@@ -1,7 +1,7 @@
 //! The files of packages against what their packages say of them: missing,
 //! changed, cut off, replaced. `docs/packages.md` tells the rules.
 //!
-//! `owned` reads dpkg's lists, `look` looks at every path once, `hash` reads
+//! `owned` reads dpkg's lists and `rpm` that manager's database, `look` looks at every path once, `hash` reads
 //! what has a checksum, `compare` puts both together, and `told` leaves out
 //! what is absent on purpose or told elsewhere.
 
@@ -13,10 +13,12 @@ use super::packages::{self, State};
 use crate::sys::root_dir::RootDir;
 
 mod accounts;
+mod attributes;
 mod boot;
 mod compare;
 mod cut_off;
 pub mod damage;
+mod digest;
 mod hash;
 mod lone;
 mod look;
@@ -24,6 +26,7 @@ mod meant;
 mod modes;
 mod owned;
 mod rights;
+mod rpm;
 mod scripts;
 mod shipped;
 mod strict;
@@ -38,6 +41,38 @@ pub use lone::{Lone, Says};
 pub use modes::{Change, Extent, Permissions};
 use owned::Owned;
 pub use rights::Shown;
+
+/// Whose packages are compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manager {
+    /// dpkg's.
+    #[default]
+    Dpkg,
+    /// rpm's.
+    Rpm,
+}
+
+impl Manager {
+    /// The command that puts packages in once more.
+    pub fn reinstall(self) -> &'static str {
+        match self {
+            Self::Dpkg => "apt-get install --reinstall",
+            Self::Rpm => "dnf reinstall",
+        }
+    }
+}
+
+/// A file whose mode, owner or link is not as its package shipped it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unshipped {
+    /// The package.
+    pub package: String,
+    /// The file.
+    pub path: String,
+    /// What is different.
+    pub what: String,
+}
 
 /// What is wrong with the files of one package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +127,9 @@ pub struct NotTold {
 /// The files of all packages, as far as they were compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Integrity {
+    /// Whose packages they are.
+    #[serde(default)]
+    pub manager: Manager,
     /// Packages whose lists were read.
     pub packages: usize,
     /// Paths that they own; each was looked at.
@@ -119,6 +157,10 @@ pub struct Integrity {
     /// Modes and owners.
     #[serde(default)]
     pub permissions: Permissions,
+    /// Single files whose mode, owner or link is not as shipped, where the
+    /// database knows that.
+    #[serde(default)]
+    pub unshipped: Vec<Unshipped>,
 }
 
 /// What is to be compared.
@@ -141,13 +183,21 @@ fn faults_of(dpkg: &packages::Dpkg) -> Vec<Fault> {
     faults.collect()
 }
 
+/// What the packages with these names own, or all packages, and what is wrong
+/// with their list; none when the root has no database that is understood.
+fn owned(root: &RootDir, names: &[String]) -> Option<(Owned, Vec<Fault>)> {
+    if let Some((base, dpkg)) = packages::dpkg::database(root) {
+        let database = faults_of(&dpkg);
+        return Some((Owned::read(root, &base, dpkg, names), database));
+    }
+    rpm::owned(root, names)
+}
+
 /// Compares for a diagnosis.
 pub(super) fn collect(root: &RootDir, scope: &Scope, told: &mut Told<'_>) -> Integrity {
-    let Some((base, dpkg)) = packages::dpkg::database(root) else {
+    let Some((owned, database)) = owned(root, &[]) else {
         return Integrity::default();
     };
-    let database = faults_of(&dpkg);
-    let owned = Owned::read(root, &base, dpkg, &[]);
     let depth = match scope.whole {
         true => Depth::All,
         false => Depth::Only(scope.boot.ids()),
@@ -166,12 +216,15 @@ pub struct Answer {
     pub integrity: Integrity,
     /// The lines of `dpkg --verify`.
     pub dpkg_lines: Vec<String>,
+    /// The lines of `rpm --verify`, for packages of rpm's.
+    pub rpm_lines: Vec<String>,
     /// Names that no installed package has.
     pub unknown: Vec<String>,
 }
 
 /// Compares every file of the packages with these names, or of all packages;
-/// none when the root has no database of dpkg's. When something is wrong,
+/// none when the root has no database of dpkg's or rpm's. When something is
+/// wrong,
 /// `diagnose` is asked what the boot needs, and where nothing is to be expected.
 pub fn verify(
     root: &RootDir,
@@ -179,9 +232,7 @@ pub fn verify(
     diagnose: impl FnOnce() -> Option<super::Tree>,
     told: &mut Told<'_>,
 ) -> Option<Answer> {
-    let (base, dpkg) = packages::dpkg::database(root)?;
-    let database = faults_of(&dpkg);
-    let owned = Owned::read(root, &base, dpkg, names);
+    let (owned, database) = owned(root, names)?;
     let unknown = names
         .iter()
         .filter(|name| !owned.has(name))
@@ -192,6 +243,7 @@ pub fn verify(
     let dpkg_lines = wrong
         .filter_map(|wrong| wrong.damaged.dpkg_line())
         .collect();
+    let rpm_lines = compared.rpm_lines();
     let tree = if compared.wrong.is_empty() {
         None
     } else {
@@ -208,6 +260,7 @@ pub fn verify(
             ..told::summary(root, compared, &scope)
         },
         dpkg_lines,
+        rpm_lines,
         unknown,
     })
 }

@@ -1,5 +1,6 @@
 //! What packages own, and what they say it should hold: the lists of files,
-//! the checksums, the configuration files and the diversions of dpkg.
+//! the checksums, the configuration files and the diversions of dpkg. For
+//! other managers, what `rpm` and `pacman` read of their databases.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::Manager;
+use super::attributes::Attributes;
+use super::digest::Digest;
 use crate::facts::packages::dpkg_files::conffiles::{self, Conffile, Conffiles};
 use crate::facts::packages::dpkg_files::diversions::{self, Diversions};
 use crate::facts::packages::dpkg_files::{Md5Sum, leads_up, md5sums, relative};
@@ -20,7 +24,7 @@ pub(super) enum Content {
     /// Nobody says: a directory, a link, or a package without checksums.
     Unsaid,
     /// A file with this digest.
-    Sum(Md5Sum),
+    Sum(Digest),
     /// A file that dpkg has not put in its place yet (`newconffile`).
     NotYet,
 }
@@ -52,22 +56,83 @@ pub(super) struct Owner {
     pub(super) unreadable: Option<(String, String)>,
 }
 
-/// Everything that packages own.
+/// One path of a package, as a manager other than dpkg records it.
 #[derive(Debug)]
+pub(super) struct Entry {
+    /// The path, with a leading slash or without.
+    pub(super) path: Vec<u8>,
+    pub(super) content: Content,
+    pub(super) is_conffile: bool,
+    pub(super) attributes: Attributes,
+}
+
+/// Everything that packages own.
+#[derive(Debug, Default)]
 pub(super) struct Owned {
     /// dpkg's home.
     pub(super) home: PathBuf,
+    /// Whose packages they are.
+    pub(super) manager: Manager,
     /// The packages, by name.
     pub(super) packages: Vec<Owner>,
     /// Their paths: package by package, in the order of its list.
     pub(super) claims: Vec<Claim>,
     /// Where diverted files really lie, by claim.
     diverted: HashMap<usize, Vec<u8>>,
+    /// What else is recorded of each claim; of dpkg's, nothing.
+    attributes: Vec<Attributes>,
     /// Why dpkg's diversions could not be read.
     pub(super) diversions_unreadable: Option<String>,
 }
 
 impl Owned {
+    /// Nothing yet, of a manager other than dpkg.
+    pub(super) fn of(manager: Manager) -> Self {
+        Self {
+            manager,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a package with its files.
+    pub(super) fn add(&mut self, package: Package, files: Vec<Entry>) {
+        let number = u32::try_from(self.packages.len()).unwrap_or(u32::MAX);
+        let mut list = Vec::new();
+        for file in files {
+            let path = relative(&file.path);
+            let (Ok(start), Ok(end)) = (
+                u32::try_from(list.len()),
+                u32::try_from(list.len() + path.len()),
+            ) else {
+                break;
+            };
+            if path.is_empty() || path.contains(&0) || leads_up(path) {
+                continue;
+            }
+            list.extend(path);
+            self.attributes.push(file.attributes);
+            self.claims.push(Claim {
+                package: number,
+                start,
+                end,
+                content: file.content,
+                is_conffile: file.is_conffile,
+            });
+        }
+        self.packages.push(Owner {
+            package,
+            list,
+            has_sums: true,
+            malformed: None,
+            unreadable: None,
+        });
+    }
+
+    /// What is recorded of the file of a claim beside its content.
+    pub(super) fn attributes(&self, claim: usize) -> Option<&Attributes> {
+        self.attributes.get(claim)
+    }
+
     /// Reads what the packages that `wanted` names own; all of them if it is
     /// empty. Removed packages count as long as configuration files are left.
     pub(super) fn read(root: &RootDir, base: &Path, dpkg: Dpkg, wanted: &[String]) -> Self {
@@ -82,6 +147,8 @@ impl Owned {
             home: base.to_owned(),
             packages: Vec::with_capacity(read.len()),
             claims: Vec::with_capacity(read.iter().map(|(_, claims)| claims.len()).sum()),
+            manager: Manager::Dpkg,
+            attributes: Vec::new(),
             diverted: HashMap::new(),
             diversions_unreadable: info.diversions_unreadable,
         };
@@ -250,7 +317,7 @@ fn claims(list: &[u8], sums: &[(Md5Sum, &[u8])], conffiles: &[Conffile]) -> Vec<
         };
         let conffile = conffiles.get(path);
         let content = match (sums.get(path), conffile) {
-            (Some(sum), _) | (None, Some(Some(sum))) => Content::Sum(*sum),
+            (Some(sum), _) | (None, Some(Some(sum))) => Content::Sum(Digest::Md5(*sum)),
             (None, Some(None)) => Content::NotYet,
             (None, None) => Content::Unsaid,
         };

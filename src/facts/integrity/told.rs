@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::attributes::Unlike;
 use super::compare::{Compared, Wrong};
 use super::damage::{Damage, Damaged};
+use super::look::Seen;
 use super::modes;
 use super::owned::{Owned, Owner};
-use super::{Configuration, Fault, Integrity, PackageDamage, Scope};
+use super::{Configuration, Fault, Integrity, Manager, PackageDamage, Scope, Unshipped};
 use crate::facts::packages::dpkg_files::excludes::Excludes;
 use crate::facts::packages::{Package, State};
 use crate::sys::root_dir::RootDir;
@@ -16,6 +18,10 @@ use crate::sys::root_dir::RootDir;
 /// Files that are listed for one package, and in all.
 const FILES_MAX: usize = 200;
 const ALL_FILES_MAX: usize = 5000;
+
+/// Where rpm's packages have files that are changed and not marked as
+/// configuration.
+const CHANGING: [&str; 1] = ["/etc"];
 
 /// What images are stripped of, and localepurge and people remove.
 const DOCUMENTATION: [&str; 9] = [
@@ -52,11 +58,13 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
         owned,
         seen,
         wrong,
+        unlike,
         read,
         unread,
     } = compared;
     let excludes = Excludes::of(root);
     let mut integrity = Integrity {
+        manager: owned.manager,
         packages: owned.packages.len(),
         paths: owned.claims.len(),
         read: read.0,
@@ -87,7 +95,8 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
         {
             continue;
         }
-        match taken(&file, &owned.owner(claim).package, &excludes, &hidden) {
+        let owner = &owned.owner(claim).package;
+        match taken(&file, owner, owned.manager, &excludes, &hidden) {
             Taken::Told => {
                 let id = seen[claim].ok().map(|meta| (meta.dev, meta.ino));
                 file.is_critical = scope.boot.has(&file.path, id);
@@ -102,8 +111,12 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
             Taken::Nothing => {}
         }
     }
-    let is_hidden = |path: &Path| hidden.has(path);
-    integrity.permissions = modes::judge(root, &owned, &seen, scope.whole, &is_hidden);
+    // Packages of rpm's have modes of their own, and say which.
+    if owned.manager == Manager::Dpkg {
+        let is_hidden = |path: &Path| hidden.has(path);
+        integrity.permissions = modes::judge(root, &owned, &seen, scope.whole, &is_hidden);
+    }
+    integrity.unshipped = unshipped(root, &owned, &seen, &unlike, &hidden);
     integrity.damaged = by_package(&owned, damaged);
     let configuration = configuration.into_iter().map(|(package, mut files)| {
         files.truncate(FILES_MAX);
@@ -112,6 +125,34 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     });
     integrity.configuration = configuration.collect();
     integrity
+}
+
+/// Modes, owners and links that are not as shipped, in words.
+fn unshipped(
+    root: &RootDir,
+    owned: &Owned,
+    seen: &[Seen],
+    unlike: &[(usize, Unlike)],
+    hidden: &Hidden,
+) -> Vec<Unshipped> {
+    let told = unlike.iter().filter_map(|(claim, unlike)| {
+        let attributes = owned.attributes(*claim)?;
+        let meta = seen[*claim].ok()?;
+        let what = attributes.words(*unlike, root, owned.path(*claim), &meta);
+        let path = owned.shown(*claim);
+        let is_told = !what.is_empty() && !hidden.has(Path::new(&path));
+        is_told.then(|| Unshipped {
+            package: label(owned, owned.claims[*claim].package),
+            path,
+            what,
+        })
+    });
+    told.take(ALL_FILES_MAX).collect()
+}
+
+fn is_in(path: &str, places: &[&str]) -> bool {
+    let path = Path::new(path);
+    places.iter().any(|place| path.starts_with(place))
 }
 
 /// Where a link's way ends.
@@ -144,10 +185,15 @@ fn owned_ends(owned: &Owned, wrong: &[Wrong]) -> HashSet<String> {
     found
 }
 
-fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden) -> Taken {
+fn taken(
+    file: &Damaged,
+    package: &Package,
+    manager: Manager,
+    excludes: &Excludes,
+    hidden: &Hidden,
+) -> Taken {
     let is_missing = matches!(file.damage, Damage::Missing { .. });
     let path = Path::new(&file.path);
-    let is_in = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
     if hidden.has(path) {
         Taken::Hidden
     } else if matches!(file.damage, Damage::NotYet) || !package.on_disk() {
@@ -156,12 +202,16 @@ fn taken(file: &Damaged, package: &Package, excludes: &Excludes, hidden: &Hidden
         Taken::LeftOut
     } else if file.is_conffile {
         Taken::Configuration
-    } else if is_missing && is_in(&DOCUMENTATION) {
+    } else if is_missing && is_in(&file.path, &DOCUMENTATION) {
         Taken::Documentation
-    } else if is_missing && !file.has_sum && is_in(&VOLATILE) {
+    } else if is_missing && !file.has_sum && is_in(&file.path, &VOLATILE) {
         Taken::Volatile
     } else if package.state == State::HalfInstalled && !file.damage.is_loss() {
         Taken::BetweenVersions
+    } else if manager != Manager::Dpkg && is_in(&file.path, &CHANGING) {
+        Taken::Configuration
+    } else if manager != Manager::Dpkg && is_in(&file.path, &VOLATILE) && !file.damage.is_loss() {
+        Taken::Volatile
     } else {
         Taken::Told
     }

@@ -15,6 +15,7 @@ pub mod dpkg_files;
 pub mod history;
 mod ownership;
 pub mod pacman;
+pub mod rpm;
 pub mod standing;
 pub mod unpack;
 pub mod version;
@@ -24,6 +25,7 @@ pub use dpkg::{DatabaseFault, Dpkg, Package, State, status};
 pub use history::Upgrade;
 pub use ownership::Ownership;
 pub use pacman::{Installed, Pacman};
+pub use rpm::Rpm;
 
 /// Files of dpkg are text of at most this size (a status file of a machine
 /// with 10,000 packages has 20 MB).
@@ -39,11 +41,8 @@ pub enum Packages {
     Pacman(Pacman),
     /// apk's.
     Apk(Apk),
-    /// Another manager's, which is not read by this version.
-    Other {
-        /// `rpm`.
-        manager: String,
-    },
+    /// rpm's.
+    Rpm(Box<Rpm>),
     /// No database was found.
     None,
 }
@@ -64,22 +63,15 @@ pub fn collect(root: &RootDir, depth: Depth) -> (Packages, Ownership) {
         let (dpkg, owners) = dpkg::collect(root, &home, depth);
         return (Packages::Dpkg(Box::new(dpkg)), owners);
     }
-    let others = [
-        ("rpm", "/usr/lib/sysimage/rpm"),
-        ("rpm", "/var/lib/rpm"),
-        ("pacman", pacman::LOCAL),
-        ("apk", apk::PLACE),
-    ];
-    let found = others
-        .iter()
-        .find(|(_, path)| root.symlink_metadata(path).is_ok());
-    let packages = match found {
-        Some(("pacman", _)) => Packages::Pacman(pacman::collect(root)),
-        Some(("apk", _)) => Packages::Apk(apk::collect(root)),
-        Some((manager, _)) => Packages::Other {
-            manager: (*manager).to_owned(),
-        },
-        None => Packages::None,
+    let has = |path| root.symlink_metadata(path).is_ok();
+    let rpm = || Packages::Rpm(Box::new(rpm::collect(root)));
+    // Others may have an empty directory of rpm's.
+    let packages = match () {
+        () if rpm::has_database(root) => rpm(),
+        () if has(pacman::LOCAL) => Packages::Pacman(pacman::collect(root)),
+        () if has(apk::PLACE) => Packages::Apk(apk::collect(root)),
+        () if rpm::home(root).is_some() => rpm(),
+        () => Packages::None,
     };
     (packages, Ownership::default())
 }

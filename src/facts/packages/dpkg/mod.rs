@@ -143,13 +143,23 @@ impl Dpkg {
 pub(super) fn home(root: &RootDir) -> Option<PathBuf> {
     let usual = PathBuf::from("/var/lib/dpkg");
     if root.symlink_metadata(&usual).is_ok() {
-        return Some(usual);
+        return (!is_rpms(root, &usual)).then_some(usual);
     }
     let entries = root.read_dir("/").ok()?;
     entries
         .iter()
         .map(|entry| Path::new("/").join(&entry.name).join("lib/dpkg"))
         .find(|path| root.metadata(path.join("info")).is_ok())
+}
+
+/// True on a system of rpm's packages, where dpkg may be one of them.
+fn is_rpms(root: &RootDir, home: &Path) -> bool {
+    const LISTS_MIN: usize = 10;
+    let lists = || {
+        root.read_dir(home.join("info"))
+            .map_or(0, |lists| lists.len())
+    };
+    super::rpm::has_database(root) && lists() < LISTS_MIN
 }
 
 /// Where it lies, and only the packages in it.

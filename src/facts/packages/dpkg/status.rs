@@ -104,6 +104,24 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Package {
+    /// An installed package of whatever manager.
+    pub(crate) fn installed(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            architecture: String::new(),
+            version: String::new(),
+            configured: None,
+            state: State::Installed,
+            broken: false,
+            unwanted: false,
+            held: false,
+            essential: false,
+            multi_arch_same: false,
+            priority: String::new(),
+            source: None,
+        }
+    }
+
     /// True when it is neither installed nor removed.
     pub fn unfinished(&self) -> bool {
         self.broken || self.state < State::Installed
