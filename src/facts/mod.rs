@@ -16,6 +16,7 @@ pub mod elf;
 pub mod grub;
 pub mod history;
 pub mod init;
+pub mod initramfs;
 pub mod integrity;
 pub mod kernels;
 pub mod last_panic;

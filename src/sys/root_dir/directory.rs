@@ -7,18 +7,26 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, OFlag};
 use nix::sys::stat::{self, Mode};
 use rustix::fs::{FileType, RawDir, SeekFrom};
 
+use super::memory::MemoryTree;
 use super::{Entry, Kind, Meta, RootDir, kind_of};
 
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
-pub struct Directory(pub(super) OwnedFd);
+pub struct Directory(Place);
+
+#[derive(Debug)]
+enum Place {
+    Open(OwnedFd),
+    InMemory(Arc<MemoryTree>, usize),
+}
 
 /// Names that one `getdents64(2)` gives at most, in bytes: all of nearly every
 /// directory.
@@ -42,23 +50,42 @@ impl RootDir {
     }
 
     pub(super) fn directory_at(&self, path: &Path, follow: bool) -> io::Result<Directory> {
+        if let Some(tree) = &self.memory {
+            let (number, found) = tree.walk(path, follow)?;
+            return match found.meta.kind {
+                Kind::Directory => Ok(Directory(Place::InMemory(Arc::clone(tree), number))),
+                _ => Err(Errno::ENOTDIR.into()),
+            };
+        }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        Ok(Directory(self.open_at(path, flags, follow)?))
+        Ok(Directory(Place::Open(self.open_at(path, flags, follow)?)))
     }
 }
 
 impl Directory {
+    /// What the kernel knows it by; a directory in memory has no such thing.
+    pub(super) fn descriptor(&self) -> io::Result<&OwnedFd> {
+        match &self.0 {
+            Place::Open(fd) => Ok(fd),
+            Place::InMemory(..) => Err(Errno::EOPNOTSUPP.into()),
+        }
+    }
+
     /// The names in it, without `.` and `..`, in no order.
     ///
     /// # Errors
     /// The kernel's.
     pub fn entries(&mut self) -> io::Result<Vec<Entry>> {
+        let fd = match &self.0 {
+            Place::Open(fd) => fd,
+            Place::InMemory(tree, number) => return tree.entries(*number),
+        };
         let mut entries = Vec::new();
         let mut untold = Vec::new();
         // Plain getdents: libc's opendir asks the kernel three things more.
-        rustix::fs::seek(&self.0, SeekFrom::Start(0))?;
+        rustix::fs::seek(fd, SeekFrom::Start(0))?;
         let mut names = [MaybeUninit::uninit(); NAMES_BYTES];
-        let mut told = RawDir::new(&self.0, &mut names);
+        let mut told = RawDir::new(fd, &mut names);
         while let Some(entry) = told.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -95,7 +122,10 @@ impl Directory {
     /// The kernel's.
     pub fn metadata(&self, name: &OsStr) -> io::Result<Meta> {
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        Ok(Meta::new(&stat::fstatat(&self.0, name, flags)?))
+        match &self.0 {
+            Place::Open(fd) => Ok(Meta::new(&stat::fstatat(fd, name, flags)?)),
+            Place::InMemory(tree, number) => Ok(tree.meta(tree.named(*number, name)?)),
+        }
     }
 
     /// Opens the regular file `name` for reading. Ask [`Directory::metadata`]
@@ -104,13 +134,20 @@ impl Directory {
     /// # Errors
     /// The kernel's; `InvalidInput` when it is no regular file.
     pub fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
+        let place = match &self.0 {
+            Place::Open(fd) => fd,
+            Place::InMemory(tree, number) => {
+                let number = tree.named(*number, name)?;
+                return Ok((tree.open(number)?, tree.meta(number)));
+            }
+        };
         // O_NONBLOCK: should a FIFO take its place meanwhile, it must not block.
         let flags = OFlag::O_RDONLY
             | OFlag::O_NOFOLLOW
             | OFlag::O_NONBLOCK
             | OFlag::O_NOCTTY
             | OFlag::O_CLOEXEC;
-        let open = |flags| fcntl::openat(&self.0, name, flags, Mode::empty());
+        let open = |flags| fcntl::openat(place, name, flags, Mode::empty());
         // Looking must not even leave a time behind; only owners may ask for it.
         let fd = match open(flags | OFlag::O_NOATIME) {
             Err(Errno::EPERM) => open(flags)?,
