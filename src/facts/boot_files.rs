@@ -43,10 +43,7 @@ pub(super) fn is_kernel(root: &RootDir, path: impl AsRef<Path>) -> bool {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(super) fn release_of(
-    root: &RootDir,
-    path: impl AsRef<Path>,
-) -> Result<Option<String>, String> {
+pub(super) fn release_of(root: &RootDir, path: impl AsRef<Path>) -> Result<Option<String>, String> {
     let (head, bytes) =
         head(root, path.as_ref(), KERNEL_HEAD_BYTES).map_err(|error| error.to_string())?;
     kernel(&head, bytes)
@@ -54,7 +51,9 @@ pub(super) fn release_of(
 
 fn kernel(head: &[u8], bytes: u64) -> Result<Option<String>, String> {
     let needed = |end: u64| match end > bytes {
-        true => Err(format!("it ends at byte {bytes}, and its header wants {end}")),
+        true => Err(format!(
+            "it ends at byte {bytes}, and its header wants {end}"
+        )),
         false => Ok(()),
     };
     if head.starts_with(b"MZ") {

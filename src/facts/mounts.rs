@@ -96,11 +96,7 @@ fn meant(known: &Known, spec: &str) -> Device {
 }
 
 /// What a device specification means on these disks.
-pub(super) fn meaning(
-    root: &RootDir,
-    disks: Option<(&Survey, &Assembly)>,
-    spec: &str,
-) -> Device {
+pub(super) fn meaning(root: &RootDir, disks: Option<(&Survey, &Assembly)>, spec: &str) -> Device {
     meant(&known(root, disks), spec)
 }
 

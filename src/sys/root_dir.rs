@@ -341,7 +341,9 @@ impl RootDir {
     pub fn room(&self, path: impl AsRef<Path>) -> io::Result<(u64, u64)> {
         let fd = self.open_dir(path)?;
         let found = nix::sys::statvfs::fstatvfs(&fd)?;
-        let bytes = found.blocks_available().saturating_mul(found.fragment_size());
+        let bytes = found
+            .blocks_available()
+            .saturating_mul(found.fragment_size());
         let inodes = match found.files() {
             0 => u64::MAX,
             _ => found.files_available(),

@@ -158,10 +158,20 @@ fn of_disk(name: &str, modaliases: &[String], index: &Index) -> Vec<Need> {
         name if name.starts_with("xvd") => &[&["xen_blkfront"]],
         _ => &[],
     };
-    let mut needs: Vec<Need> = by_name.iter().map(|names| Need::new(names, &*what)).collect();
+    let mut needs: Vec<Need> = by_name
+        .iter()
+        .map(|names| Need::new(names, &*what))
+        .collect();
     // The bus of the disk itself is told by its name.
-    for alias in modaliases.iter().filter(|alias| !alias.starts_with("scsi:")) {
-        let found: Vec<String> = index.resolve(alias).into_iter().map(str::to_owned).collect();
+    for alias in modaliases
+        .iter()
+        .filter(|alias| !alias.starts_with("scsi:"))
+    {
+        let found: Vec<String> = index
+            .resolve(alias)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         if !found.is_empty() {
             needs.push(Need {
                 names: found,
@@ -292,7 +302,10 @@ mod tests {
     #[test]
     fn a_driver_counts_with_all_that_it_needs() {
         assert_eq!(judged(&["nvme"], &[]), DriverState::BuiltIn);
-        assert_eq!(judged(&["raid1"], &["raid1", "md_mod"]), DriverState::Inside);
+        assert_eq!(
+            judged(&["raid1"], &["raid1", "md_mod"]),
+            DriverState::Inside
+        );
         let lacks = |names: &[&str]| DriverState::Missing {
             lacks: names.iter().map(|name| (*name).to_owned()).collect(),
         };
@@ -307,7 +320,10 @@ mod tests {
 
     #[test]
     fn a_controller_is_known_by_what_it_calls_itself() {
-        let aliases = ["scsi:t-0x00".to_owned(), "pci:v00008086d00001C02sv".to_owned()];
+        let aliases = [
+            "scsi:t-0x00".to_owned(),
+            "pci:v00008086d00001C02sv".to_owned(),
+        ];
         let needs = of_disk("sda", &aliases, &index());
         let names: Vec<_> = needs.iter().map(|need| need.names.join(" ")).collect();
         assert_eq!(names, ["sd_mod", "ahci"]);

@@ -286,7 +286,11 @@ fn releases(root: &RootDir) -> Vec<String> {
 }
 
 fn assembly_rule(root: &RootDir) -> Option<String> {
-    let folders = ["/etc/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"];
+    let folders = [
+        "/etc/udev/rules.d",
+        "/usr/lib/udev/rules.d",
+        "/lib/udev/rules.d",
+    ];
     let paths = folders
         .iter()
         .flat_map(|folder| RULES.map(|rule| format!("{folder}/{rule}")));
@@ -296,7 +300,9 @@ fn assembly_rule(root: &RootDir) -> Option<String> {
 
 /// `/etc/cmdline` and `/etc/cmdline.d/*.conf` (dracut.cmdline(7)).
 fn command_line(root: &RootDir) -> String {
-    let mut all = root.read_text("/etc/cmdline", TEXT_BYTES_MAX).unwrap_or_default();
+    let mut all = root
+        .read_text("/etc/cmdline", TEXT_BYTES_MAX)
+        .unwrap_or_default();
     for entry in root.read_dir("/etc/cmdline.d").unwrap_or_default() {
         let name = entry.name.to_string_lossy();
         if name.ends_with(".conf") {

@@ -117,7 +117,11 @@ fn parts(release: &str) -> Vec<(u64, String)> {
 
 fn examine(sources: Sources<'_>, release: &str, path: &str) -> Image {
     // Aliases are many, and only wanted where a controller is known.
-    let aliases = sources.survey.disks.iter().any(|d| !d.modaliases.is_empty());
+    let aliases = sources
+        .survey
+        .disks
+        .iter()
+        .any(|d| !d.modaliases.is_empty());
     let index = drivers::index(sources.root, release, aliases && sources.on_disks);
     let none = crate::kmod::index::Index::default();
     let needs = match sources.on_disks {
@@ -142,7 +146,12 @@ fn examine(sources: Sources<'_>, release: &str, path: &str) -> Image {
 fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String, Device)> {
     let grub = sources.kernels.grub.as_ref();
     let entry = grub.and_then(|grub| grub.default_entry());
-    if entry.is_some_and(|entry| entry.command_line.split_whitespace().any(|w| w == "noresume")) {
+    if entry.is_some_and(|entry| {
+        entry
+            .command_line
+            .split_whitespace()
+            .any(|w| w == "noresume")
+    }) {
         return None;
     }
     let by_kernel = entry.and_then(|entry| Some((grub?.path.clone(), entry.parameter("resume")?)));
@@ -154,7 +163,9 @@ fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String
     if spec == "none" || spec == "auto" {
         return None;
     }
-    let disks = sources.on_disks.then_some((sources.survey, sources.assembly));
+    let disks = sources
+        .on_disks
+        .then_some((sources.survey, sources.assembly));
     let meaning = mounts::meaning(sources.root, disks, &spec);
     Some((place, spec, meaning))
 }
@@ -162,8 +173,17 @@ fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String
 /// Names that update-initramfs, dpkg and others leave in /boot.
 fn leftovers(root: &RootDir) -> Vec<String> {
     let entries = root.read_dir("/boot").unwrap_or_default();
-    let names = entries.into_iter().map(|e| e.name.to_string_lossy().into_owned());
-    let ends = [".new", ".dpkg-bak", ".dpkg-new", ".dpkg-tmp", ".tmp", ".bak"];
+    let names = entries
+        .into_iter()
+        .map(|e| e.name.to_string_lossy().into_owned());
+    let ends = [
+        ".new",
+        ".dpkg-bak",
+        ".dpkg-new",
+        ".dpkg-tmp",
+        ".tmp",
+        ".bak",
+    ];
     names
         .filter(|name| name.starts_with("initr") || name.starts_with("vmlinuz"))
         .filter(|name| ends.iter().any(|end| name.ends_with(end)))

@@ -226,7 +226,9 @@ fn file<R: Read>(
     let path = Path::new(OsStr::from_bytes(name));
     let size = u64::from(header.size);
     let id = (header.major, header.minor, header.ino);
-    let known = (header.links > 1).then(|| into.linked.get(&id).copied()).flatten();
+    let known = (header.links > 1)
+        .then(|| into.linked.get(&id).copied())
+        .flatten();
     // Of several names of a file, the last one has its content.
     let number = match known {
         Some(number) => into.tree.link(path, number).map(|()| number),
@@ -238,7 +240,8 @@ fn file<R: Read>(
     let wanted = is_wanted(name);
     let keep = wanted && size <= FILE_BYTES_MAX && into.kept + size <= KEPT_BYTES_MAX;
     if wanted && !keep && into.left_out.len() < 16 {
-        into.left_out.push(String::from_utf8_lossy(name).into_owned());
+        into.left_out
+            .push(String::from_utf8_lossy(name).into_owned());
     }
     let mut bytes = Vec::new();
     let mut sum = 0_u32;
@@ -247,7 +250,9 @@ fn file<R: Read>(
             bytes.extend_from_slice(piece);
         }
         if header.sum.is_some() {
-            sum = piece.iter().fold(sum, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+            sum = piece
+                .iter()
+                .fold(sum, |sum, byte| sum.wrapping_add(u32::from(*byte)));
         }
     })?;
     if header.sum.is_some_and(|told| told != sum) {

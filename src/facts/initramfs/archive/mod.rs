@@ -93,14 +93,20 @@ type Failure = (FaultKind, String);
 fn segments<R: Read>(source: &mut Source<R>, taken: &mut Taken) -> Result<(), Failure> {
     loop {
         source.skip_zeros().map_err(|error| unreadable(&error))?;
-        let head = source.head(16).map_err(|error| unreadable(&error))?.to_vec();
+        let head = source
+            .head(16)
+            .map_err(|error| unreadable(&error))?
+            .to_vec();
         if head.is_empty() {
             return ended(taken);
         }
         let sound = !taken.segments.is_empty() && taken.content.is_closed();
         let Some(packing) = Packing::of(&head) else {
             return Err(match sound {
-                true => (FaultKind::JunkBehind, "something else than an archive follows".into()),
+                true => (
+                    FaultKind::JunkBehind,
+                    "something else than an archive follows".into(),
+                ),
                 false => (FaultKind::Damaged, "no archive begins here".into()),
             });
         };
@@ -159,7 +165,10 @@ fn packed<R: Read>(
     let failed = match Unpacker::new(packing, source) {
         Ok(Some(unpacker)) => inside(unpacker, into, &what).err(),
         Ok(None) => {
-            let why = format!("packed with {}, which is not understood here", packing.word());
+            let why = format!(
+                "packed with {}, which is not understood here",
+                packing.word()
+            );
             return Err((FaultKind::NotUnderstood, why));
         }
         Err(error) => Some(failure(error.into(), &what, None)),

@@ -185,7 +185,11 @@ impl<'a, R: Read> Lz4<'a, R> {
             }
             self.source.read_exact(&mut [0; 4])?;
             let mut packed = Vec::new();
-            let read = self.source.by_ref().take(size as u64).read_to_end(&mut packed)?;
+            let read = self
+                .source
+                .by_ref()
+                .take(size as u64)
+                .read_to_end(&mut packed)?;
             if read < size {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

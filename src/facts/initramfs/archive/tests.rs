@@ -86,7 +86,9 @@ fn segments_follow_each_other_and_later_ones_win() {
     let mut image = entry("early", 0o100_644, 1, 1, b"1");
     image.extend(trailer());
     image.resize(image.len().next_multiple_of(512), 0);
-    let Some(gz) = packed_by(&["gzip"], &small()) else { return };
+    let Some(gz) = packed_by(&["gzip"], &small()) else {
+        return;
+    };
     image.extend(gz);
     image.extend([0; 64]);
     let mut last = entry("init", 0o100_700, 1, 1, b"new");
@@ -114,17 +116,25 @@ fn every_packing_comes_out_and_every_cut_is_told() {
         (&["zstd", "-q", "-19"], Packing::Zstd),
     ];
     for (tool, packing) in tools {
-        let Some(image) = packed_by(tool, &plain) else { continue };
+        let Some(image) = packed_by(tool, &plain) else {
+            continue;
+        };
         let whole = taken(&image);
         assert_eq!(whole.fault, None, "{tool:?}");
         assert_eq!(whole.segments[0].packing, *packing);
         assert_eq!(whole.content.names.len(), 6, "{tool:?}");
         // The zero bytes behind an archive that is not packed are padding.
         let last = image.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-        let end = if *packing == Packing::None { last } else { image.len() };
+        let end = if *packing == Packing::None {
+            last
+        } else {
+            image.len()
+        };
         for length in 1..end {
             let cut = taken(&image[..length]);
-            let fault = cut.fault.unwrap_or_else(|| panic!("{tool:?} cut at {length}"));
+            let fault = cut
+                .fault
+                .unwrap_or_else(|| panic!("{tool:?} cut at {length}"));
             assert_eq!(fault.of, length as u64);
             assert!(fault.at <= fault.of, "{tool:?} {fault:?}");
         }
@@ -136,7 +146,9 @@ fn every_packing_comes_out_and_every_cut_is_told() {
         let mut longer = image.clone();
         longer.resize(longer.len().next_multiple_of(4), 0);
         longer.extend(b"something else");
-        let fault = taken(&longer).fault.unwrap_or_else(|| panic!("{tool:?}: nothing told of the rest"));
+        let fault = taken(&longer)
+            .fault
+            .unwrap_or_else(|| panic!("{tool:?}: nothing told of the rest"));
         assert_eq!(fault.kind, FaultKind::JunkBehind, "{tool:?}");
         assert_eq!(fault.at, (longer.len() - 14) as u64, "{tool:?}");
     }
@@ -144,7 +156,9 @@ fn every_packing_comes_out_and_every_cut_is_told() {
 
 #[test]
 fn what_the_kernel_refuses_is_told() {
-    let Some(image) = packed_by(&["xz", "--check=crc64"], &small()) else { return };
+    let Some(image) = packed_by(&["xz", "--check=crc64"], &small()) else {
+        return;
+    };
     let fault = taken(&image).fault.unwrap();
     assert_eq!(fault.kind, FaultKind::Refused);
     assert_eq!(taken(&[0; 600]).fault.unwrap().kind, FaultKind::Damaged);
@@ -165,7 +179,9 @@ fn a_wrong_checksum_is_told() {
         .collect();
         let mut plain = entry("noise", 0o100_644, 1, 1, &noise);
         plain.extend(trailer());
-        let Some(mut image) = packed_by(tool, &plain) else { continue };
+        let Some(mut image) = packed_by(tool, &plain) else {
+            continue;
+        };
         image[10_000] ^= 0x10;
         assert!(taken(&image).fault.is_some(), "{tool:?}");
     }
