@@ -56,7 +56,6 @@ pub(super) fn named(tree: &Tree, array: &Array) -> Option<Option<String>> {
 }
 
 fn judge(tree: &Tree, image: &Image, array: &Array, out: &mut Findings) {
-    let place = conf_path(image);
     let release = &image.release;
     match fate::of(image, command_line(tree), own(array)) {
         Fate::Unknown(why) => {
@@ -70,7 +69,9 @@ fn judge(tree: &Tree, image: &Image, array: &Array, out: &mut Findings) {
             );
             let finding = CHECK
                 .finding(stops(tree, image), release, title)
-                .with([Evidence::seen(&place, why).expected(format!("the array {}", array.uuid))])
+                .with([
+                    Evidence::seen(&image.path, why).expected(format!("the array {}", array.uuid))
+                ])
                 .with(lines(image))
                 .because("it was made before the array, in a chroot, or while it was degraded")
                 .by_hand(remedy(image, array));
@@ -112,7 +113,7 @@ fn misnamed(tree: &Tree, image: &Image, array: &Array, name: Option<String>, out
     );
     let finding = CHECK
         .finding(stops(tree, image), &image.release, title)
-        .with([Evidence::seen(conf_path(image), called).expected(root)])
+        .with([Evidence::seen(&image.path, called).expected(root)])
         .with(lines(image))
         .because("its copy of mdadm.conf is older than the array")
         .by_hand(format!("use root=UUID=, or {}", remedy(image, array)));
@@ -167,23 +168,17 @@ fn compare(tree: &Tree, image: &Image, out: &mut Findings) {
     out.push(rebuilt(finding, image));
 }
 
-fn conf_path(image: &Image) -> String {
-    let inside = image.mdadm_conf.file.as_ref();
-    match inside {
-        Some(file) => format!("{} in {}", file.path, image.path),
-        None => image.path.clone(),
-    }
-}
-
 /// The ARRAY lines of its mdadm.conf.
 fn lines(image: &Image) -> Vec<Evidence> {
-    let place = conf_path(image);
-    let lines = image.mdadm_conf.arrays.iter().take(8);
+    let conf = &image.mdadm_conf;
+    let place = conf.file.as_ref().map_or("", |file| file.path.as_str());
+    let lines = conf.arrays.iter().take(8);
     lines
         .map(|line| {
             let device = line.device.as_deref().unwrap_or("an array");
             let uuid = line.uuid.as_deref().unwrap_or("none");
-            Evidence::seen(&place, format!("line {}: {device} UUID={uuid}", line.line))
+            let seen = format!("{place} in it, line {}: {device} UUID={uuid}", line.line);
+            Evidence::seen(&image.path, seen)
         })
         .collect()
 }

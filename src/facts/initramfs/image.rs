@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::super::elf::{Closure, Loader};
 use super::super::mdadm_conf::{self, MdadmConf};
-use super::archive::{self, Fault, FaultKind, Segment, Taken};
+use super::archive::{self, Fault, FaultKind, Packing, Segment, Taken};
 use super::drivers::{self, Driver, Need};
 use crate::kmod::index::Index;
 use crate::sys::root_dir::{Kind, RootDir};
+
+/// Most bytes of a kernel's configuration; real ones have 300 KiB.
+const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// Most bytes of a file of settings in it.
 const TEXT_BYTES_MAX: u64 = 256 * 1024;
@@ -103,7 +106,7 @@ const PLACES: [&str; 6] = [
     "/lib/systemd",
 ];
 
-/// udev's rules that assemble arrays as their members appear.
+/// udev's rules that may assemble arrays as their members appear.
 const RULES: [&str; 4] = [
     "64-md-raid-assembly.rules",
     "64-md-raid.rules",
@@ -203,12 +206,39 @@ pub(super) fn examine(
     image.segments = segments;
     image.entries = content.entries;
     image.left_out = content.left_out;
-    image.fault = fault;
+    image.fault = fault.or_else(|| not_in_kernel(patient, &image));
     match RootDir::in_memory(content.tree, path) {
         Ok(root) => look(&mut image, &root, index, needs),
         Err(error) => image.fault = Some(unreadable(error.to_string())),
     }
     image
+}
+
+/// A packing that the kernel was built without (`CONFIG_RD_ZSTD`), by the
+/// configuration that distributions put beside it.
+fn not_in_kernel(patient: &RootDir, image: &Image) -> Option<Fault> {
+    let path = format!("/boot/config-{}", image.release);
+    let config = patient.read_text(path, CONFIG_BYTES_MAX).ok()?;
+    let has = |option: &str| config.lines().any(|line| line == format!("{option}=y"));
+    // Of a file that is something else, nothing is believed.
+    if !has("CONFIG_BLK_DEV_INITRD") {
+        return None;
+    }
+    let packed = image.segments.iter().filter(|s| s.packing != Packing::None);
+    packed
+        .map(|segment| {
+            (
+                segment.at,
+                format!("CONFIG_RD_{}", segment.packing.word().to_uppercase()),
+            )
+        })
+        .find(|(_, option)| !has(option))
+        .map(|(at, option)| Fault {
+            kind: FaultKind::Refused,
+            at,
+            of: image.bytes,
+            why: format!("this kernel was built without {option}"),
+        })
 }
 
 fn unreadable(why: String) -> Fault {
@@ -293,9 +323,16 @@ fn assembly_rule(root: &RootDir) -> Option<String> {
     ];
     let paths = folders
         .iter()
-        .flat_map(|folder| RULES.map(|rule| format!("{folder}/{rule}")));
-    let mut found = paths.filter(|path| root.metadata(path).is_ok_and(|meta| meta.size > 0));
-    found.next()
+        .flat_map(|folder| RULES.map(|rule| format!("{folder}/{rule}")))
+        .collect::<Vec<_>>();
+    // Some releases had a rule of that name which leaves assembly to others.
+    let assembles = |path: &String| {
+        let text = root.read_text(path, TEXT_BYTES_MAX).unwrap_or_default();
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with('#') && line.contains("mdadm"))
+            .any(|line| line.contains("--incremental") || line.contains(" -I "))
+    };
+    paths.into_iter().find(assembles)
 }
 
 /// `/etc/cmdline` and `/etc/cmdline.d/*.conf` (dracut.cmdline(7)).
