@@ -18,7 +18,7 @@ const HEADER_BYTES: usize = 110;
 const PATH_BYTES_MAX: usize = 4096;
 
 /// Most that is unpacked, told apart from what is kept.
-const UNPACKED_BYTES_MAX: u64 = 1 << 30;
+pub(super) const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 
 /// Most entries; a large image of a desktop has 10 000.
 const ENTRIES_MAX: usize = 200_000;
@@ -46,6 +46,8 @@ pub struct Unpacked {
     pub bytes: u64,
     /// Files whose content was left out, drivers and firmware not counted.
     pub left_out: Vec<String>,
+    /// Bytes that came out of packed segments, padding as well.
+    pub(super) streamed: u64,
     kept: u64,
     name_bytes: usize,
     is_closed: bool,
@@ -117,7 +119,7 @@ pub(super) fn read<R: Read>(
         source.skip_zeros()?;
         match source.peek()? {
             None => return Ok(None),
-            Some(b'0') if source.at() % 4 == 0 => entry(source, into)?,
+            Some(b'0') if source.at().is_multiple_of(4) => entry(source, into)?,
             Some(other) => return Ok(Some(other)),
         }
     }
@@ -163,7 +165,7 @@ fn entry<R: Read>(source: &mut Source<R>, into: &mut Unpacked) -> Result<(), Sto
 
 /// To the next multiple of four; at the end of a stream it may be missing.
 fn pad<R: Read>(source: &mut Source<R>) -> Result<(), Stop> {
-    while source.at() % 4 != 0 {
+    while !source.at().is_multiple_of(4) {
         match source.pass(1, |_| {}) {
             Ok(()) => {}
             Err(Stop::Ends) => return Ok(()),

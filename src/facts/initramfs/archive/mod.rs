@@ -11,6 +11,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use cpio::UNPACKED_BYTES_MAX;
 pub use cpio::Unpacked;
 pub use packing::Packing;
 use packing::{Unpacker, refused_by_kernel};
@@ -75,9 +76,13 @@ pub struct Taken {
 /// Unpacks `input`, a file of `bytes` bytes, in memory. Memory and time are
 /// bounded whatever the file says.
 pub fn unpack(input: impl Read, bytes: u64) -> Taken {
-    let mut source = Source::new(input);
+    let mut source = Source::new(input.take(UNPACKED_BYTES_MAX));
     let mut taken = Taken::default();
-    if let Err((kind, why)) = segments(&mut source, &mut taken) {
+    let read = match bytes > UNPACKED_BYTES_MAX {
+        true => Err((FaultKind::NotUnderstood, too_large())),
+        false => segments(&mut source, &mut taken),
+    };
+    if let Err((kind, why)) = read {
         taken.fault = Some(Fault {
             kind,
             at: source.at(),
@@ -86,6 +91,10 @@ pub fn unpack(input: impl Read, bytes: u64) -> Taken {
         });
     }
     taken
+}
+
+fn too_large() -> String {
+    format!("it has, or unpacks to, more than {UNPACKED_BYTES_MAX} bytes")
 }
 
 type Failure = (FaultKind, String);
@@ -191,8 +200,14 @@ fn inside<R: Read>(
     into: &mut Unpacked,
     what: &str,
 ) -> Result<(), Failure> {
-    let mut stream = Source::new(unpacker);
+    // Zero bytes between entries cost time as well.
+    let room = UNPACKED_BYTES_MAX.saturating_sub(into.streamed);
+    let mut stream = Source::new(unpacker.take(room));
     let read = cpio::read(&mut stream, into);
+    into.streamed = into.streamed.saturating_add(stream.at());
+    if stream.inner().limit() == 0 {
+        return Err((FaultKind::NotUnderstood, too_large()));
+    }
     let at = Some(stream.at());
     match read {
         Ok(None) => {}
@@ -210,7 +225,7 @@ fn inside<R: Read>(
         let why = format!("the archive inside {what} ends without TRAILER!!!");
         return Err((FaultKind::Cut, why));
     }
-    match stream.inner().wrong_at_end() {
+    match stream.inner().get_ref().wrong_at_end() {
         Some(why) => Err((FaultKind::Damaged, format!("{what}: {why}"))),
         None => Ok(()),
     }

@@ -104,7 +104,7 @@ impl<'a, R: Read> Unpacker<'a, R> {
             Packing::Bzip2 => Self::Bzip2(BzDecoder::new(source)),
             Packing::Lzma => {
                 let reader = LzmaReader::new_mem_limit(source, kib, None);
-                Self::Lzma(Box::new(reader.map_err(io::Error::from)?))
+                Self::Lzma(Box::new(reader?))
             }
             Packing::Xz => Self::Xz(Box::new(XzReader::new_mem_limit(source, false, kib))),
             Packing::Lz4 => Self::Lz4(Lz4::new(source)?),

@@ -93,7 +93,11 @@ impl<R: Read> Source<R> {
     pub(super) fn skip_zeros(&mut self) -> io::Result<()> {
         loop {
             let held = self.fill_buf()?;
-            let zeros = held.iter().take_while(|byte| **byte == 0).count();
+            // Whole pieces first: padding may be long.
+            let pieces = held.chunks_exact(64).take_while(|piece| **piece == [0; 64]);
+            let start = pieces.count() * 64;
+            let rest = held[start..].iter().take_while(|byte| **byte == 0);
+            let zeros = start + rest.count();
             let all = zeros == held.len();
             self.consume(zeros);
             if zeros == 0 || !all {

@@ -233,6 +233,21 @@ fn a_bomb_is_bounded() {
     assert_eq!(fault.kind, FaultKind::NotUnderstood);
 }
 
+#[test]
+fn padding_without_end_is_bounded() {
+    // A zstd frame whose blocks say "128 KiB of zeros", in four bytes each
+    // (RFC 8878, 3.1.1.2.2), two gigabytes of them.
+    let mut image = vec![0x28, 0xB5, 0x2F, 0xFD, 0, 0x38];
+    for _ in 0..16_384 {
+        image.extend_from_slice(&((131_072_u32 << 3) | 2).to_le_bytes()[..3]);
+        image.push(0);
+    }
+    let fault = taken(&image).fault.unwrap();
+    assert_eq!(fault.kind, FaultKind::NotUnderstood);
+    let fault = unpack(&b""[..], u64::MAX).fault.unwrap();
+    assert_eq!(fault.kind, FaultKind::NotUnderstood);
+}
+
 proptest! {
     #[test]
     fn any_bytes_end_in_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
