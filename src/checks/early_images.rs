@@ -20,8 +20,14 @@ pub(super) fn images(tree: &Tree) -> &[Image] {
 /// The effect of a fault that stops the boot in this image: of the one that is
 /// not started by default, only the way out is lost.
 pub(super) fn stops(tree: &Tree, image: &Image) -> Severity {
-    let first = images(tree).first();
-    match first.is_some_and(|first| first.release == image.release) {
+    let grub = tree.kernels.grub.as_ref();
+    let is_default = match grub.and_then(|grub| grub.default_entry()) {
+        Some(entry) => entry.initramfs.contains(&image.path),
+        None => images(tree)
+            .first()
+            .is_some_and(|first| first.path == image.path),
+    };
+    match is_default {
         true => Severity::Blocker,
         false => Severity::Degraded,
     }
@@ -47,11 +53,11 @@ pub(super) fn early_arrays(facts: &Facts) -> Vec<&Array> {
     arrays.filter(|a| uuids.contains(&&a.uuid)).collect()
 }
 
-/// The command line of the kernel that is started by default.
-pub(super) fn command_line(tree: &Tree) -> &str {
-    let grub = tree.kernels.grub.as_ref();
-    let entry = grub.and_then(|grub| grub.default_entry());
-    entry.map_or("", |entry| entry.command_line.as_str())
+/// The command line of the kernel that is started by default, where it is
+/// known before GRUB runs.
+pub(super) fn command_line(tree: &Tree) -> Option<&str> {
+    let grub = tree.kernels.grub.as_ref()?;
+    Some(grub.default_entry()?.command_line.as_str())
 }
 
 /// How the image is made anew, in words for a finding.

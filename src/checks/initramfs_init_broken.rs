@@ -1,7 +1,9 @@
 //! Programs of an initramfs that do not start.
 
 use super::Check;
-use super::early_images::{early_arrays, images, is_understood, is_whole, rebuilt, stops};
+use super::early_images::{
+    command_line, early_arrays, images, is_understood, is_whole, rebuilt, stops,
+};
 use crate::facts::elf::{Closure, Problem};
 use crate::facts::initramfs::drivers::DriverState;
 use crate::facts::initramfs::{Builder, Image};
@@ -17,6 +19,11 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
+    let mut words = command_line(tree).unwrap_or_default().split_whitespace();
+    if let Some(word) = words.find(|word| word.starts_with("rdinit=")) {
+        let why = "another program than /init is started in it";
+        return out.could_not_tell(Stage::Initramfs, format!("what {word} does"), why);
+    }
     for image in images(tree).iter().filter(|image| is_whole(image)) {
         judge(facts, tree, image, out);
     }

@@ -83,7 +83,7 @@ fn judge(tree: &Tree, image: &Image, array: &Array, out: &mut Findings) {
 
 /// `root=/dev/md0`, and the array will not be called so.
 fn misnamed(tree: &Tree, image: &Image, array: &Array, name: Option<String>, out: &mut Findings) {
-    let words = command_line(tree).split_whitespace();
+    let words = command_line(tree).unwrap_or_default().split_whitespace();
     let root = words
         .filter_map(|word| word.strip_prefix("root="))
         .next_back();

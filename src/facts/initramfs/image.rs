@@ -1,6 +1,9 @@
 //! One initramfs, examined as a root of its own.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
@@ -187,8 +190,9 @@ pub(super) fn examine(
         ..Image::default()
     };
     let opened = patient.open_file(path).and_then(|file| {
-        let bytes = file.metadata()?.len();
-        Ok((file, bytes))
+        let all = file.metadata()?.len();
+        let bytes = without_bootconfig(&file, all)?;
+        Ok((file.take(bytes), bytes))
     });
     let (file, bytes) = match opened {
         Ok(opened) => opened,
@@ -212,6 +216,23 @@ pub(super) fn examine(
         Err(error) => image.fault = Some(unreadable(error.to_string())),
     }
     image
+}
+
+/// The length of an image without the settings that may follow it: their size,
+/// a checksum and this mark end the file, and the kernel takes them off first
+/// (Documentation/admin-guide/bootconfig.rst).
+fn without_bootconfig(file: &File, bytes: u64) -> io::Result<u64> {
+    const MARK: &[u8] = b"#BOOTCONFIG\n";
+    let mut tail = [0; 20];
+    let Some(at) = bytes.checked_sub(tail.len() as u64) else {
+        return Ok(bytes);
+    };
+    file.read_exact_at(&mut tail, at)?;
+    let size = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
+    Ok(match tail.ends_with(MARK) {
+        true => at.saturating_sub(u64::from(size)),
+        false => bytes,
+    })
 }
 
 /// A packing that the kernel was built without (`CONFIG_RD_ZSTD`), by the
@@ -364,4 +385,34 @@ fn resume(root: &RootDir) -> Option<String> {
         }
     }
     found.filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn settings_for_the_kernel_behind_an_image_are_no_part_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        let length = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let file = File::open(&path).unwrap();
+            without_bootconfig(&file, bytes.len() as u64).unwrap()
+        };
+        assert_eq!(length(b"short"), 5);
+        assert_eq!(length(&[7; 100]), 100);
+        let mut with = vec![7; 100];
+        with.extend(b"key = 1\n");
+        with.extend(8_u32.to_le_bytes());
+        with.extend([0; 4]);
+        with.extend(b"#BOOTCONFIG\n");
+        assert_eq!(length(&with), 100);
+        with[108] = 0xFF;
+        with[111] = 0xFF;
+        assert_eq!(length(&with), 0);
+    }
 }

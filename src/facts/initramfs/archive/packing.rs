@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
 use lzma_rust2::{LzmaReader, XzReader};
+use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +111,7 @@ impl<'a, R: Read> Unpacker<'a, R> {
             Packing::Lz4 => Self::Lz4(Lz4::new(source)?),
             Packing::Zstd => {
                 let decoder = StreamingDecoder::new_with_max_window_size(source, WINDOW_BYTES_MAX);
-                Self::Zstd(Box::new(decoder.map_err(io::Error::other)?))
+                Self::Zstd(Box::new(decoder.map_err(zstd_error)?))
             }
             Packing::None | Packing::Lzo => return Ok(None),
         }))
@@ -137,6 +138,16 @@ impl<R: Read> Read for Unpacker<'_, R> {
             Self::Lz4(inner) => inner.read(into),
             Self::Zstd(inner) => inner.read(into),
         }
+    }
+}
+
+/// A window larger than what is allowed is no damage.
+fn zstd_error(error: FrameDecoderError) -> io::Error {
+    match error {
+        FrameDecoderError::WindowSizeTooBig { .. } => {
+            io::Error::new(io::ErrorKind::OutOfMemory, error)
+        }
+        other => io::Error::other(other),
     }
 }
 
