@@ -226,22 +226,16 @@ impl MemoryTree {
                 continue;
             };
             let parent = stack.last().copied().unwrap_or(0);
-            let place = here.join(&name);
-            if self.meta(parent).kind != Kind::Directory {
-                return Err(Errno::ENOTDIR);
-            }
-            let Some(number) = self.child(parent, &name) else {
-                *here = place;
-                return Err(Errno::ENOENT);
-            };
+            here.push(&name);
+            let number = self.child(parent, &name).ok_or(Errno::ENOENT)?;
             if let Content::Link(target) = &self.nodes[number].content
                 && (follow || !todo.is_empty())
             {
-                links.push((place.clone(), target.clone()));
+                links.push((here.clone(), target.clone()));
                 if links.len() > MAX_LINKS || target.as_os_str().is_empty() {
-                    *here = place;
                     return Err(Errno::ELOOP);
                 }
+                here.pop();
                 if target.is_absolute() {
                     stack.truncate(1);
                     *here = PathBuf::from("/");
@@ -251,7 +245,6 @@ impl MemoryTree {
                 }
                 continue;
             }
-            *here = place;
             if !todo.is_empty() && self.meta(number).kind != Kind::Directory {
                 return Err(Errno::ENOTDIR);
             }

@@ -23,8 +23,8 @@ pub(super) const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 /// Most entries; a large image of a desktop has 10 000.
 const ENTRIES_MAX: usize = 200_000;
 
-/// Most bytes of names that are listed.
-const NAMES_BYTES_MAX: usize = 16 << 20;
+/// Most bytes of all names; the same image has 1 MiB.
+const NAMES_BYTES_MAX: usize = 8 << 20;
 
 /// Most bytes of content that are kept, and most of one file. What a server's
 /// image holds besides drivers and firmware takes 30 MiB.
@@ -151,15 +151,13 @@ fn entry<R: Read>(source: &mut Source<R>, into: &mut Unpacked) -> Result<(), Sto
         return finish(source, into, start);
     }
     into.entries += 1;
-    if into.entries > ENTRIES_MAX {
-        let why = format!("it has more than {ENTRIES_MAX} entries");
+    into.name_bytes += name.len();
+    if into.entries > ENTRIES_MAX || into.name_bytes > NAMES_BYTES_MAX {
+        let why = format!("it has more than {ENTRIES_MAX} entries, or very long names");
         return Err(Stop::TooMuch(why));
     }
     body(source, into, &header, &name)?;
-    into.name_bytes += name.len();
-    if into.name_bytes <= NAMES_BYTES_MAX {
-        into.names.push(name);
-    }
+    into.names.push(name);
     finish(source, into, start)
 }
 
