@@ -89,7 +89,6 @@ pub struct Verdict {
 /// Links of the boot chain that this version does not look at. A boot may still
 /// stop there, and the report says so.
 const NOT_EXAMINED: &[&str] = &[
-    "what is inside the initramfs",
     "GRUB's core against its modules",
     "services beyond their programs and libraries",
     "network, and the configuration of sshd",

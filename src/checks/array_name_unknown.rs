@@ -1,6 +1,6 @@
 //! fstab calls an array by a name that the patient will not give it.
 
-use super::Check;
+use super::{Check, arrays_unknown};
 use crate::assembly::{Array, State};
 use crate::facts::mdadm_conf::short_name;
 use crate::facts::mounts::Line;
@@ -39,8 +39,19 @@ fn run(facts: &Facts, out: &mut Findings) {
         let seen = format!("{} for {}", entry.spec, entry.target.display());
         [Evidence::seen(place, seen), one.why.clone()]
     });
+    // The initramfs mounts the root, and waits for nothing else.
+    let waits = |line: &Line| {
+        let root = line.entry.target == std::path::Path::new("/");
+        !root && !line.entry.is_swap() && !line.entry.has("nofail")
+    };
+    let waiting = misnamed.iter().filter(|one| waits(one.line));
+    let names: Vec<Named> = waiting.map(|one| by_initramfs(tree, one)).collect();
+    let severity = match names.contains(&Named::Otherwise) {
+        true => Severity::Blocker,
+        false => Severity::Degraded,
+    };
     let finding = CHECK
-        .finding(Severity::Degraded, FSTAB, title)
+        .finding(severity, FSTAB, title)
         .with(evidence)
         .because("the host was renamed, or the array was made on another one")
         .by_hand(
@@ -48,17 +59,31 @@ fn run(facts: &Facts, out: &mut Findings) {
              its UUID, then update-initramfs -u in a chroot",
         );
     out.push(finding);
-    // The initramfs mounts the root, and waits for nothing else.
-    let waits = |line: &Line| {
-        let root = line.entry.target == std::path::Path::new("/");
-        !root && !line.entry.is_swap() && !line.entry.has("nofail")
-    };
-    if misnamed.iter().any(|one| waits(one.line)) {
+    if names.contains(&Named::Unknown) {
         out.could_not_tell(
             Stage::Storage,
             "the names of the arrays at boot",
             "the mdadm.conf in the initramfs may still name them",
         );
+    }
+}
+
+/// What the initramfs, which assembles the arrays first, calls one of them.
+#[derive(PartialEq, Eq)]
+enum Named {
+    /// As fstab does, until it is made anew.
+    AsWanted,
+    /// Otherwise: the boot waits for the name in vain.
+    Otherwise,
+    /// It could not be told.
+    Unknown,
+}
+
+fn by_initramfs(tree: &Tree, one: &Misnamed<'_>) -> Named {
+    match arrays_unknown::named(tree, one.array) {
+        None => Named::Unknown,
+        Some(Some(name)) if name == short_name(&one.line.entry.spec) => Named::AsWanted,
+        Some(_) => Named::Otherwise,
     }
 }
 

@@ -21,6 +21,7 @@ mod array_recreated;
 mod array_reshaping;
 mod array_running;
 mod array_unusable;
+mod arrays_unknown;
 mod bad_blocks_recorded;
 mod bios_boot;
 mod database_info_emptied;
@@ -31,6 +32,8 @@ mod disk_io_errors;
 mod disk_overheating;
 mod disk_unreadable;
 mod disk_worn;
+mod driver_missing;
+mod early_images;
 mod elf_damaged;
 mod files_damaged;
 mod files_missing;
@@ -47,10 +50,14 @@ mod grub_prefix_unknown;
 mod half_installed;
 mod init_missing;
 mod init_not_executable;
+mod initramfs_damaged;
+mod initramfs_init_broken;
 mod initramfs_missing;
+mod initramfs_wrong_kernel;
 mod interpreter_missing;
 mod journal_device_missing;
 mod journal_not_replayed;
+mod kernel_image_damaged;
 mod kernel_missing;
 mod last_panic;
 mod leftover_files;
@@ -67,6 +74,7 @@ mod loader_cache_stale;
 mod loader_version_mismatch;
 mod login_broken;
 mod maintainer_script_empty;
+mod mdadm_missing;
 mod member_mounted_directly;
 mod member_of_two_arrays;
 mod mode_changed;
@@ -90,6 +98,7 @@ mod programs_broken;
 mod release_end_of_life;
 mod releases_mixed;
 mod repair_interrupted;
+mod resume_device_missing;
 mod root_parameter_wrong;
 mod rpm_database_damaged;
 mod rpm_duplicates;
@@ -138,8 +147,16 @@ pub const CHECKS: &[&Check] = &[
     &default_entry_broken::CHECK,
     &root_parameter_wrong::CHECK,
     &kernel_missing::CHECK,
+    &kernel_image_damaged::CHECK,
     &modules_missing::CHECK,
     &initramfs_missing::CHECK,
+    &initramfs_damaged::CHECK,
+    &initramfs_wrong_kernel::CHECK,
+    &initramfs_init_broken::CHECK,
+    &driver_missing::CHECK,
+    &mdadm_missing::CHECK,
+    &arrays_unknown::CHECK,
+    &resume_device_missing::CHECK,
     &partition_table_damaged::CHECK,
     &array_inactive::CHECK,
     &array_running::CHECK,

@@ -18,9 +18,18 @@ pub struct Kernel {
     pub image: String,
     /// True when the image looks like a whole kernel.
     pub whole: bool,
+    /// What is wrong with the image, where something is.
+    #[serde(default)]
+    pub fault: Option<String>,
+    /// The release that the image itself tells, where it does.
+    #[serde(default)]
+    pub own_release: Option<String>,
+    /// True when there are modules for that one.
+    #[serde(default)]
+    pub own_modules: bool,
     /// Its initramfs, where there is one.
     pub initramfs: Option<String>,
-    /// True when the initramfs begins like one; its content is not examined.
+    /// True when the initramfs begins like one; `initramfs` looks inside.
     pub initramfs_whole: bool,
     /// True when its modules and their index are there.
     pub modules: bool,
@@ -83,9 +92,16 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
         let initramfs = initramfs_names(release)
             .into_iter()
             .find(|path| root.metadata(path).is_ok());
+        let told = boot_files::release_of(root, &image);
+        let own_release = told.as_ref().ok().cloned().flatten();
         kernels.kernels.push(Kernel {
             release: release.to_owned(),
-            whole: boot_files::is_kernel(root, &image),
+            whole: told.is_ok(),
+            fault: told.err(),
+            own_modules: own_release
+                .as_deref()
+                .is_some_and(|own| has_modules(root, own, "modules.dep")),
+            own_release,
             image,
             initramfs_whole: initramfs
                 .as_deref()

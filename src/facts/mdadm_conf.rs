@@ -35,6 +35,10 @@ pub struct MdadmConf {
     pub says_more: bool,
     /// Its HOMEHOST, where it has one.
     pub homehost: Option<String>,
+    /// Its AUTO lines, in words: which arrays without an ARRAY line are
+    /// assembled. Where there is none, all are.
+    #[serde(default)]
+    pub auto: Vec<String>,
     /// Why it could not be read.
     pub unreadable: Option<String>,
 }
@@ -95,6 +99,7 @@ fn parse(text: &str) -> MdadmConf {
         let keyword = words.next().unwrap_or_default().to_ascii_lowercase();
         match keyword.as_str() {
             "array" => conf.arrays.push(array_line(line, words)),
+            "auto" => conf.auto.extend(words.map(str::to_owned)),
             "homehost" => conf.homehost = words.next().map(str::to_owned),
             _ => {}
         }

@@ -17,6 +17,7 @@ pub mod grub;
 pub mod grub_modules;
 pub mod history;
 pub mod init;
+pub mod initramfs;
 pub mod integrity;
 pub mod kernels;
 pub mod last_panic;
@@ -36,6 +37,7 @@ use earlier::Earlier;
 use elf::{Loader, Surroundings};
 use history::History;
 use init::Init;
+use initramfs::Initramfs;
 use integrity::Integrity;
 use kernels::Kernels;
 use last_panic::Archive;
@@ -88,6 +90,9 @@ pub struct Tree {
     pub surroundings: Surroundings,
     /// Kernels and boot loader configuration.
     pub kernels: Kernels,
+    /// What is inside the initramfs.
+    #[serde(default)]
+    pub initramfs: Initramfs,
     /// fstab.
     pub mounts: Mounts,
     /// mdadm.conf.
@@ -191,7 +196,17 @@ impl Tree {
             hidden: integrity::hidden(&layout, &mounts),
             boot: integrity::BootFiles::of(root, &init, &critical),
         };
-        let (outside, integrity, history) = std::thread::scope(|threads| {
+        let images = initramfs::Sources {
+            root,
+            info: &sysroot.info,
+            survey,
+            assembly,
+            on_disks,
+            kernels: &kernels,
+            mounts: &mounts,
+        };
+        let (outside, integrity, history, initramfs) = std::thread::scope(|threads| {
+            let images = threads.spawn(|| initramfs::collect(images));
             let scan = threads.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
             let files = threads.spawn(|| match verify {
                 Some(told) => integrity::collect(root, &scope, told),
@@ -202,6 +217,7 @@ impl Tree {
                 joined("all programs", scan, &mut failed),
                 joined("the files of packages", files, &mut failed),
                 joined("the history", history, &mut failed),
+                joined("the initramfs", images, &mut failed),
             )
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
@@ -217,6 +233,7 @@ impl Tree {
             integrity,
             surroundings,
             kernels,
+            initramfs,
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
             earlier: earlier::collect(root),

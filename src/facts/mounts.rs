@@ -6,7 +6,7 @@ use super::text_file::TextFile;
 use crate::assembly::Assembly;
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
-use crate::sysroot::filesystems::{self, Match};
+use crate::sysroot::filesystems::{self, Filesystem, Match};
 use crate::sysroot::fstab::{self, BadLine, Entry};
 
 const LIMIT: u64 = 1 << 20;
@@ -69,6 +69,37 @@ impl Mounts {
     }
 }
 
+/// The filesystems of the patient, and whether these are all.
+type Known = Option<(Vec<Filesystem>, bool)>;
+
+fn known(root: &RootDir, disks: Option<(&Survey, &Assembly)>) -> Known {
+    let crypttab = root.read_text("/etc/crypttab", LIMIT).unwrap_or_default();
+    disks.map(|(survey, assembly)| {
+        let mut all = filesystems::list(assembly);
+        filesystems::name_by_crypttab(&mut all, &crypttab);
+        (all, filesystems::all_known(survey, assembly))
+    })
+}
+
+fn meant(known: &Known, spec: &str) -> Device {
+    match known {
+        None => Device::CannotTell,
+        Some((all, all_known)) => match filesystems::find(all, spec) {
+            Match::One(found) => Device::Present {
+                name: found.name.clone(),
+                format: found.signature.format.clone(),
+            },
+            Match::None if *all_known => Device::Absent,
+            Match::None | Match::Several(_) | Match::CannotTell => Device::CannotTell,
+        },
+    }
+}
+
+/// What a device specification means on these disks.
+pub(super) fn meaning(root: &RootDir, disks: Option<(&Survey, &Assembly)>, spec: &str) -> Device {
+    meant(&known(root, disks), spec)
+}
+
 /// Reads fstab; without disks to set it against every device is unknown.
 pub(super) fn collect(
     root: &RootDir,
@@ -85,23 +116,8 @@ pub(super) fn collect(
             };
         }
     };
-    let crypttab = root.read_text("/etc/crypttab", LIMIT).unwrap_or_default();
-    let disks = disks.map(|(survey, assembly)| {
-        let mut all = filesystems::list(assembly);
-        filesystems::name_by_crypttab(&mut all, &crypttab);
-        (all, filesystems::all_known(survey, assembly))
-    });
-    let meaning = |spec: &str| match &disks {
-        None => Device::CannotTell,
-        Some((all, all_known)) => match filesystems::find(all, spec) {
-            Match::One(found) => Device::Present {
-                name: found.name.clone(),
-                format: found.signature.format.clone(),
-            },
-            Match::None if *all_known => Device::Absent,
-            Match::None | Match::Several(_) | Match::CannotTell => Device::CannotTell,
-        },
-    };
+    let known = known(root, disks);
+    let meaning = |spec: &str| meant(&known, spec);
     let own = root.metadata("/").map(|meta| meta.dev).ok();
     let fstab = fstab::parse(&file.text);
     let lines = fstab

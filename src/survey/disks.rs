@@ -121,7 +121,28 @@ fn device(name: &str) -> Disk {
     let mut disk = look(name.to_owned(), source, &known);
     disk.model = sysfs::text(name, "device/model");
     disk.serial = sysfs::serial(name);
+    disk.modaliases = modaliases(name);
     disk
+}
+
+/// What a disk and the controllers above it call themselves, up to the first
+/// one on a PCI bus.
+fn modaliases(disk: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let Ok(mut place) = fs::canonicalize(Path::new("/sys/block").join(disk).join("device")) else {
+        return found;
+    };
+    while place.starts_with("/sys/devices") {
+        let text = fs::read_to_string(place.join("modalias")).unwrap_or_default();
+        let text = text.trim();
+        if !text.is_empty() {
+            found.push(text.to_owned());
+        }
+        if text.starts_with("pci:") || !place.pop() {
+            break;
+        }
+    }
+    found
 }
 
 /// Number and node of each partition that the kernel made.

@@ -237,6 +237,10 @@ pub struct Disk {
     /// What it says about its own health; none for an image.
     #[serde(default)]
     pub health: Option<Health>,
+    /// What it and the controllers above it call themselves to find a driver;
+    /// none for an image.
+    #[serde(default)]
+    pub modaliases: Vec<String>,
 }
 
 impl Disk {
@@ -256,6 +260,7 @@ impl Disk {
             content: Content::Unknown,
             old_members: Vec::new(),
             health: None,
+            modaliases: Vec::new(),
         }
     }
 

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{self, OFlag, OpenHow, ResolveFlag};
@@ -18,10 +19,12 @@ use nix::sys::stat::{self, FileStat, Mode, SFlag};
 use serde::{Deserialize, Serialize};
 
 mod directory;
+mod memory;
 mod times;
 mod walk;
 
 pub use directory::Directory;
+pub use memory::{MemoryTree, New};
 pub use times::Times;
 use walk::{Place, Walk, link_text};
 
@@ -141,6 +144,12 @@ impl From<DeadEnd> for io::Error {
     }
 }
 
+impl From<Box<DeadEnd>> for io::Error {
+    fn from(end: Box<DeadEnd>) -> Self {
+        end.errno.into()
+    }
+}
+
 /// Which way paths are resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolver {
@@ -156,6 +165,8 @@ pub struct RootDir {
     fd: OwnedFd,
     path: PathBuf,
     resolver: Resolver,
+    /// A tree that lies in no filesystem; `fd` is no directory then.
+    memory: Option<Arc<MemoryTree>>,
 }
 
 impl RootDir {
@@ -175,7 +186,25 @@ impl RootDir {
         let path = path.into();
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let fd = fcntl::open(&path, flags, Mode::empty())?;
-        Ok(Self { fd, path, resolver })
+        Ok(Self {
+            fd,
+            path,
+            resolver,
+            memory: None,
+        })
+    }
+
+    /// A root that lies in memory; `path` says in messages where it came from.
+    ///
+    /// # Errors
+    /// The kernel's, when it gives no memory.
+    pub fn in_memory(tree: MemoryTree, path: impl Into<PathBuf>) -> io::Result<Self> {
+        Ok(Self {
+            fd: memory::anonymous()?,
+            path: path.into(),
+            resolver: Resolver::Kernel,
+            memory: Some(Arc::new(tree)),
+        })
     }
 
     /// The root as the rescue system sees it, for messages only.
@@ -193,6 +222,10 @@ impl RootDir {
     /// # Errors
     /// The kernel's; `InvalidInput` when it is no regular file.
     pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        if let Some(tree) = &self.memory {
+            let (number, _) = tree.walk(path.as_ref(), true)?;
+            return tree.open(number);
+        }
         let refused = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
         // Looked at before it is opened: opening some devices does something.
         let seen = self.open_at(path.as_ref(), OFlag::O_PATH, true)?;
@@ -256,8 +289,7 @@ impl RootDir {
     /// # Errors
     /// The kernel's.
     pub fn metadata(&self, path: impl AsRef<Path>) -> io::Result<Meta> {
-        let fd = self.open_at(path.as_ref(), OFlag::O_PATH, true)?;
-        Ok(Meta::new(&stat::fstat(&fd)?))
+        self.metadata_at(path.as_ref(), true)
     }
 
     /// What `path` is, a link at its end not followed.
@@ -265,7 +297,14 @@ impl RootDir {
     /// # Errors
     /// The kernel's.
     pub fn symlink_metadata(&self, path: impl AsRef<Path>) -> io::Result<Meta> {
-        let fd = self.open_at(path.as_ref(), OFlag::O_PATH, false)?;
+        self.metadata_at(path.as_ref(), false)
+    }
+
+    fn metadata_at(&self, path: &Path, follow: bool) -> io::Result<Meta> {
+        if let Some(tree) = &self.memory {
+            return Ok(tree.walk(path, follow)?.1.meta);
+        }
+        let fd = self.open_at(path, OFlag::O_PATH, follow)?;
         Ok(Meta::new(&stat::fstat(&fd)?))
     }
 
@@ -274,6 +313,9 @@ impl RootDir {
     /// # Errors
     /// The kernel's; `InvalidInput` when it is no link.
     pub fn read_link(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
+        if let Some(tree) = &self.memory {
+            return tree.link_text(path.as_ref());
+        }
         let fd = self.open_at(path.as_ref(), OFlag::O_PATH, false)?;
         Ok(link_text(&fd)?)
     }
@@ -293,7 +335,7 @@ impl RootDir {
     /// # Errors
     /// [`DeadEnd`]: the place where it breaks off.
     pub fn resolve(&self, path: impl AsRef<Path>) -> Result<Resolved, Box<DeadEnd>> {
-        self.walk(path.as_ref(), true).map(|(_, resolved)| resolved)
+        self.resolve_at(path.as_ref(), true)
     }
 
     /// Like [`RootDir::resolve`], but a link at the end is not followed.
@@ -301,8 +343,32 @@ impl RootDir {
     /// # Errors
     /// [`DeadEnd`]: the place where it breaks off.
     pub fn resolve_parent(&self, path: impl AsRef<Path>) -> Result<Resolved, Box<DeadEnd>> {
-        self.walk(path.as_ref(), false)
-            .map(|(_, resolved)| resolved)
+        self.resolve_at(path.as_ref(), false)
+    }
+
+    fn resolve_at(&self, path: &Path, follow: bool) -> Result<Resolved, Box<DeadEnd>> {
+        match &self.memory {
+            Some(tree) => tree.walk(path, follow).map(|(_, resolved)| resolved),
+            None => self.walk(path, follow).map(|(_, resolved)| resolved),
+        }
+    }
+
+    /// Bytes and inodes that are free on the filesystem of `path` (statvfs(3));
+    /// of inodes `u64::MAX` where the filesystem has no fixed number.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn room(&self, path: impl AsRef<Path>) -> io::Result<(u64, u64)> {
+        let fd = self.open_dir(path)?;
+        let found = nix::sys::statvfs::fstatvfs(&fd)?;
+        let bytes = found
+            .blocks_available()
+            .saturating_mul(found.fragment_size());
+        let inodes = match found.files() {
+            0 => u64::MAX,
+            _ => found.files_available(),
+        };
+        Ok((bytes, inodes))
     }
 
     /// Opens the directory at `path`, for calls relative to it.

@@ -7,21 +7,29 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, OFlag};
 use nix::sys::stat::{self, Mode};
 use rustix::fs::{FileType, RawDir, SeekFrom};
 
+use super::memory::MemoryTree;
 use super::{Entry, Kind, Meta, RootDir, kind_of};
 
 /// An open directory of a root. Its names are taken as they are, links never
 /// followed, so nothing leads out of it.
 #[derive(Debug)]
 pub struct Directory {
-    pub(super) fd: OwnedFd,
+    place: Place,
     /// Its names were asked for, so the next time they begin anew.
     was_listed: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Open(OwnedFd),
+    InMemory(Arc<MemoryTree>, usize),
 }
 
 /// Names that one `getdents64(2)` gives at most, in bytes: all of nearly every
@@ -46,29 +54,52 @@ impl RootDir {
     }
 
     pub(super) fn directory_at(&self, path: &Path, follow: bool) -> io::Result<Directory> {
+        if let Some(tree) = &self.memory {
+            let (number, found) = tree.walk(path, follow)?;
+            return match found.meta.kind {
+                Kind::Directory => Ok(Directory::of(Place::InMemory(Arc::clone(tree), number))),
+                _ => Err(Errno::ENOTDIR.into()),
+            };
+        }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        Ok(Directory {
-            fd: self.open_at(path, flags, follow)?,
-            was_listed: false,
-        })
+        Ok(Directory::of(Place::Open(self.open_at(path, flags, follow)?)))
     }
 }
 
 impl Directory {
+    fn of(place: Place) -> Self {
+        Self {
+            place,
+            was_listed: false,
+        }
+    }
+
+    /// What the kernel knows it by; a directory in memory has no such thing.
+    pub(super) fn descriptor(&self) -> io::Result<&OwnedFd> {
+        match &self.place {
+            Place::Open(fd) => Ok(fd),
+            Place::InMemory(..) => Err(Errno::EOPNOTSUPP.into()),
+        }
+    }
+
     /// The names in it, without `.` and `..`, in no order.
     ///
     /// # Errors
     /// The kernel's.
     pub fn entries(&mut self) -> io::Result<Vec<Entry>> {
+        let fd = match &self.place {
+            Place::Open(fd) => fd,
+            Place::InMemory(tree, number) => return tree.entries(*number),
+        };
         let mut entries = Vec::new();
         let mut untold = Vec::new();
         if self.was_listed {
-            rustix::fs::seek(&self.fd, SeekFrom::Start(0))?;
+            rustix::fs::seek(fd, SeekFrom::Start(0))?;
         }
         self.was_listed = true;
         // Plain getdents: libc's opendir asks the kernel three things more.
         let mut names = [MaybeUninit::uninit(); NAMES_BYTES];
-        let mut told = RawDir::new(&self.fd, &mut names);
+        let mut told = RawDir::new(fd, &mut names);
         while let Some(entry) = told.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -105,7 +136,10 @@ impl Directory {
     /// The kernel's.
     pub fn metadata(&self, name: &OsStr) -> io::Result<Meta> {
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        Ok(Meta::new(&stat::fstatat(&self.fd, name, flags)?))
+        match &self.place {
+            Place::Open(fd) => Ok(Meta::new(&stat::fstatat(fd, name, flags)?)),
+            Place::InMemory(tree, number) => Ok(tree.meta(tree.named(*number, name)?)),
+        }
     }
 
     /// Opens the regular file `name` for reading. Ask [`Directory::metadata`]
@@ -114,13 +148,20 @@ impl Directory {
     /// # Errors
     /// The kernel's; `InvalidInput` when it is no regular file.
     pub fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
+        let place = match &self.place {
+            Place::Open(fd) => fd,
+            Place::InMemory(tree, number) => {
+                let number = tree.named(*number, name)?;
+                return Ok((tree.open(number)?, tree.meta(number)));
+            }
+        };
         // O_NONBLOCK: should a FIFO take its place meanwhile, it must not block.
         let flags = OFlag::O_RDONLY
             | OFlag::O_NOFOLLOW
             | OFlag::O_NONBLOCK
             | OFlag::O_NOCTTY
             | OFlag::O_CLOEXEC;
-        let open = |flags| fcntl::openat(&self.fd, name, flags, Mode::empty());
+        let open = |flags| fcntl::openat(place, name, flags, Mode::empty());
         // Looking must not even leave a time behind; only owners may ask for it.
         let fd = match open(flags | OFlag::O_NOATIME) {
             Err(Errno::EPERM) => open(flags)?,

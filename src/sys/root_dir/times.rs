@@ -46,7 +46,7 @@ impl Directory {
     /// # Errors
     /// The kernel's.
     pub fn times(&self, name: &OsStr) -> io::Result<Times> {
-        read(self.fd.as_fd(), name, false)
+        read(self.descriptor()?.as_fd(), name, false)
     }
 }
 

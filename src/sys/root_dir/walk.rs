@@ -13,7 +13,7 @@ use nix::sys::stat::{self, Mode};
 use super::{Kind, Meta};
 
 /// Links followed before a path counts as a loop (`MAXSYMLINKS` in the kernel).
-const MAX_LINKS: usize = 40;
+pub(super) const MAX_LINKS: usize = 40;
 
 /// The end of a walk: a name in an open directory, or the root itself.
 pub(super) struct Place {
@@ -113,12 +113,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-enum Step {
+pub(super) enum Step {
     Name(OsString),
     Up,
 }
 
-fn steps(path: &Path) -> VecDeque<Step> {
+pub(super) fn steps(path: &Path) -> VecDeque<Step> {
     path.components()
         .filter_map(|component| match component {
             Component::Normal(name) => Some(Step::Name(name.to_owned())),
