@@ -21,9 +21,11 @@ mod array_recreated;
 mod array_reshaping;
 mod array_running;
 mod array_unusable;
+mod authorized_keys_refused;
 mod bad_blocks_recorded;
 mod database_info_emptied;
 mod default_entry_broken;
+mod dhcp_client_missing;
 mod disk_dropped_out;
 mod disk_failing;
 mod disk_io_errors;
@@ -38,12 +40,15 @@ mod filesystem_device_stale;
 mod filesystem_incomplete;
 mod fstab_device_missing;
 mod fstab_invalid;
+mod gateway_outside;
 mod grub_config_missing;
 mod grub_missing_on_disk;
 mod half_installed;
+mod host_keys_unusable;
 mod init_missing;
 mod init_not_executable;
 mod initramfs_missing;
+mod interface_absent;
 mod interpreter_missing;
 mod journal_device_missing;
 mod journal_not_replayed;
@@ -67,8 +72,12 @@ mod member_mounted_directly;
 mod member_of_two_arrays;
 mod modules_missing;
 mod mounted_for_writing;
+mod network_config_invalid;
+mod network_none;
 mod no_disks;
 mod no_system;
+mod nobody_can_log_in;
+mod nologin_left;
 mod only_stale_leg;
 mod package_database_damaged;
 mod package_files;
@@ -79,6 +88,7 @@ mod permissions_changed;
 mod policy_left_behind;
 mod preload_ignored;
 mod preload_unusual;
+mod privilege_separation_missing;
 mod program_broken;
 mod programs_broken;
 mod release_end_of_life;
@@ -86,6 +96,10 @@ mod releases_mixed;
 mod repair_interrupted;
 mod root_parameter_wrong;
 mod several_systems;
+mod ssh_socket_port;
+mod sshd;
+mod sshd_config_rejected;
+mod sshd_off;
 mod surroundings;
 mod system_directory_replaced;
 mod upgrade_interrupted;
@@ -178,6 +192,19 @@ pub const CHECKS: &[&Check] = &[
     &fstab_device_missing::CHECK,
     &program_broken::CHECK,
     &login_broken::CHECK,
+    &sshd_off::CHECK,
+    &sshd_config_rejected::CHECK,
+    &host_keys_unusable::CHECK,
+    &privilege_separation_missing::CHECK,
+    &ssh_socket_port::CHECK,
+    &nobody_can_log_in::CHECK,
+    &authorized_keys_refused::CHECK,
+    &nologin_left::CHECK,
+    &network_none::CHECK,
+    &network_config_invalid::CHECK,
+    &interface_absent::CHECK,
+    &gateway_outside::CHECK,
+    &dhcp_client_missing::CHECK,
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
     &database_info_emptied::CHECK,

@@ -25,6 +25,7 @@ pub mod mounts;
 pub mod os;
 pub mod outside;
 pub mod packages;
+pub mod reach;
 pub mod text_file;
 pub mod units;
 
@@ -42,6 +43,7 @@ use mounts::Mounts;
 use os::Os;
 use outside::Outside;
 use packages::Packages;
+use reach::Reach;
 
 /// What is known of the patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub struct Tree {
     /// mdadm.conf.
     #[serde(default)]
     pub mdadm_conf: MdadmConf,
+    /// What somebody who comes over the network meets.
+    #[serde(default)]
+    pub reach: Reach,
     /// Earlier repairs by Lifeboot.
     pub earlier: Earlier,
     /// Panics that the system archived.
@@ -188,17 +193,19 @@ impl Tree {
             hidden: integrity::hidden(&layout, &mounts),
             boot: integrity::BootFiles::of(root, &init, &critical),
         };
-        let (outside, integrity, history) = std::thread::scope(|threads| {
+        let (outside, integrity, history, reach) = std::thread::scope(|threads| {
             let scan = threads.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
             let files = threads.spawn(|| match verify {
                 Some(told) => integrity::collect(root, &scope, told),
                 None => integrity::collect(root, &scope, &mut |_, _| {}),
             });
             let history = threads.spawn(|| history::collect(root, &owners, &layout));
+            let reach = threads.spawn(|| reach::collect(root, reach::command_line(&kernels)));
             (
                 joined("all programs", scan, &mut failed),
                 joined("the files of packages", files, &mut failed),
                 joined("the history", history, &mut failed),
+                joined("network and logins", reach, &mut failed),
             )
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
@@ -216,6 +223,7 @@ impl Tree {
             kernels,
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
+            reach,
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
             history,

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Content, Disk, KernelLog, Partition, Source, Survey, health, kernel_log, last_panic, signature,
-    superblock, sysfs, table, whole, whole_disk,
+    Content, Disk, KernelLog, Partition, Source, Survey, cards, health, kernel_log, last_panic,
+    signature, superblock, sysfs, table, whole, whole_disk,
 };
 use crate::sys::node;
 
@@ -102,6 +102,7 @@ fn examined(mut disks: Vec<Disk>, selected: bool) -> Survey {
         } else {
             KernelLog::default()
         },
+        cards: on_machine.then(cards::of_machine),
         last_panic: on_machine.then(last_panic::of_machine).flatten(),
         disks,
         selected,
