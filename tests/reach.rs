@@ -1,7 +1,11 @@
 //! What Lifeboot says of a way in, against what the patient's own programs say
-//! in a chroot: sshd of three releases, about lines and keys.
+//! in a chroot: sshd of three releases about lines and keys, ifquery and netplan
+//! about the network; and what is found on a server with all of that.
 
 mod lab;
+
+#[path = "reach/network.rs"]
+mod network;
 
 use std::fs;
 use std::path::Path;
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
             keys(suite, work)
         }));
     }
+    trials.extend(network::trials());
     program::run_trials(arguments, Ok(trials))
 }
 

@@ -1,6 +1,6 @@
 //! The configuration is for an interface that this machine will not have.
 
-use super::{Check, tree_with_usr};
+use super::{Check, on_its_disks, tree_with_usr};
 use crate::facts::Facts;
 use crate::facts::reach::network::Interface;
 use crate::facts::reach::network::names::Names;
@@ -18,7 +18,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = tree_with_usr(facts) else {
         return;
     };
-    let (Some(cards), true) = (&facts.survey.cards, facts.has_disks()) else {
+    let (Some(cards), true) = (&facts.survey.cards, on_its_disks(facts)) else {
         return;
     };
     let (network, names) = (&tree.reach.network, &tree.reach.network.names);

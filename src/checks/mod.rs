@@ -8,6 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::facts::packages::{Dpkg, Packages};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
+use crate::sysroot::{Origin, Search};
 
 mod absent_member_expected;
 mod alternative_broken;
@@ -23,6 +24,7 @@ mod array_running;
 mod array_unusable;
 mod authorized_keys_refused;
 mod bad_blocks_recorded;
+mod crypttab_device_missing;
 mod database_info_emptied;
 mod default_entry_broken;
 mod dhcp_client_missing;
@@ -37,9 +39,13 @@ mod files_damaged;
 mod files_missing;
 mod files_replaced;
 mod filesystem_device_stale;
+mod filesystem_errors;
+mod filesystem_full;
 mod filesystem_incomplete;
+mod firewall_shuts_ssh;
 mod fstab_device_missing;
 mod fstab_invalid;
+mod fstab_type_wrong;
 mod gateway_outside;
 mod grub_config_missing;
 mod grub_missing_on_disk;
@@ -169,6 +175,7 @@ pub const CHECKS: &[&Check] = &[
     &several_systems::CHECK,
     &part_not_mounted::CHECK,
     &mounted_for_writing::CHECK,
+    &filesystem_errors::CHECK,
     &repair_interrupted::CHECK,
     &system_directory_replaced::CHECK,
     &usr_merge_link_missing::CHECK,
@@ -190,6 +197,9 @@ pub const CHECKS: &[&Check] = &[
     &preload_unusual::CHECK,
     &fstab_invalid::CHECK,
     &fstab_device_missing::CHECK,
+    &fstab_type_wrong::CHECK,
+    &crypttab_device_missing::CHECK,
+    &filesystem_full::CHECK,
     &program_broken::CHECK,
     &login_broken::CHECK,
     &sshd_off::CHECK,
@@ -205,6 +215,7 @@ pub const CHECKS: &[&Check] = &[
     &interface_absent::CHECK,
     &gateway_outside::CHECK,
     &dhcp_client_missing::CHECK,
+    &firewall_shuts_ssh::CHECK,
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
     &database_info_emptied::CHECK,
@@ -330,6 +341,15 @@ fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
     };
     let disks = facts.has_disks() && facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
     package || tree.kernels.grub.is_some() || !tree.kernels.kernels.is_empty() || disks
+}
+
+/// True when the root is that of a machine's disks, and no directory that the
+/// operator named: what surrounds a directory is not the patient's.
+fn on_its_disks(facts: &Facts) -> bool {
+    match &facts.search {
+        Search::Found(info) => matches!(info.origin, Origin::Disks | Origin::AlreadyMounted),
+        _ => false,
+    }
 }
 
 /// dpkg's database, where the root has one.

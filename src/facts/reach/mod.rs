@@ -7,11 +7,13 @@ use super::kernels::Kernels;
 use crate::sys::root_dir::RootDir;
 
 mod boot;
+pub mod firewall;
 mod glob;
 pub mod network;
 pub mod ssh;
 
 use boot::Boot;
+use firewall::Shut;
 use network::Network;
 use ssh::Ssh;
 
@@ -24,6 +26,9 @@ pub struct Reach {
     /// The configuration of the network.
     #[serde(default)]
     pub network: Network,
+    /// Firewalls that let nobody in.
+    #[serde(default)]
+    pub firewall: Vec<Shut>,
 }
 
 /// The command line of the entry that is booted.
@@ -35,8 +40,14 @@ pub(super) fn command_line(kernels: &Kernels) -> Option<&str> {
 /// Reads it all; `command_line` is the kernel's.
 pub(super) fn collect(root: &RootDir, command_line: Option<&str>) -> Reach {
     let boot = Boot::of(root, command_line);
+    let ssh = ssh::collect(root, &boot);
+    let ports = ssh.as_ref().map_or(&[][..], |ssh| ssh.ports.as_slice());
     Reach {
-        ssh: ssh::collect(root, &boot),
+        firewall: firewall::collect(root, &boot, ports),
+        ssh,
         network: network::collect(root, &boot, command_line),
     }
 }
+
+#[cfg(test)]
+mod hostile_tests;

@@ -5,7 +5,7 @@
 
 use super::super::boot::Boot;
 use super::super::glob;
-use super::{Interface, Said, Stack};
+use super::{Interface, Invalid, Said, Stack};
 use crate::sys::root_dir::RootDir;
 
 const FILE: &str = "/etc/network/interfaces";
@@ -64,12 +64,21 @@ struct Reader {
 }
 
 pub(super) fn read(root: &RootDir) -> Said {
+    read_from(root, FILE)
+}
+
+/// The lines that ifupdown refuses in the file `path` and what it draws in.
+pub fn refused(root: &RootDir, path: &str) -> Vec<Invalid> {
+    read_from(root, path).invalid
+}
+
+fn read_from(root: &RootDir, path: &str) -> Said {
     let other = OTHER_KINDS.iter().any(|path| root.metadata(path).is_ok());
     let mut reader = Reader {
         strict: !other,
         ..Reader::default()
     };
-    reader.file(root, FILE);
+    reader.file(root, path);
     let by_udev = HOTPLUG.iter().any(|path| root.metadata(path).is_ok());
     reader.said.by_udev = reader.hotplug && by_udev;
     for interface in &mut reader.said.interfaces {

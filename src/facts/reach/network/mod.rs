@@ -10,7 +10,7 @@ use super::boot::{Boot, Standing};
 use crate::sys::root_dir::RootDir;
 
 mod address;
-mod ifupdown;
+pub mod ifupdown;
 mod ini;
 mod keyfile;
 pub mod names;
