@@ -8,6 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::facts::packages::{Dpkg, Packages, Rpm};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
+use crate::sysroot::{Origin, Search};
 
 mod absent_member_expected;
 mod alternative_broken;
@@ -22,10 +23,13 @@ mod array_reshaping;
 mod array_running;
 mod array_unusable;
 mod arrays_unknown;
+mod authorized_keys_refused;
 mod bad_blocks_recorded;
 mod bios_boot;
+mod crypttab_device_missing;
 mod database_info_emptied;
 mod default_entry_broken;
+mod dhcp_client_missing;
 mod disk_dropped_out;
 mod disk_failing;
 mod disk_io_errors;
@@ -39,21 +43,28 @@ mod files_damaged;
 mod files_missing;
 mod files_replaced;
 mod filesystem_device_stale;
+mod filesystem_errors;
+mod filesystem_full;
 mod filesystem_incomplete;
+mod firewall_shuts_ssh;
 mod fstab_device_missing;
 mod fstab_invalid;
+mod fstab_type_wrong;
+mod gateway_outside;
 mod grub_config_missing;
 mod grub_core_mismatch;
 mod grub_missing_on_disk;
 mod grub_modules_missing;
 mod grub_prefix_unknown;
 mod half_installed;
+mod host_keys_unusable;
 mod init_missing;
 mod init_not_executable;
 mod initramfs_damaged;
 mod initramfs_init_broken;
 mod initramfs_missing;
 mod initramfs_wrong_kernel;
+mod interface_absent;
 mod interpreter_missing;
 mod journal_device_missing;
 mod journal_not_replayed;
@@ -80,8 +91,12 @@ mod member_of_two_arrays;
 mod mode_changed;
 mod modules_missing;
 mod mounted_for_writing;
+mod network_config_invalid;
+mod network_none;
 mod no_disks;
 mod no_system;
+mod nobody_can_log_in;
+mod nologin_left;
 mod offline_update_waiting;
 mod only_stale_leg;
 mod package_database_damaged;
@@ -93,6 +108,7 @@ mod permissions_changed;
 mod policy_left_behind;
 mod preload_ignored;
 mod preload_unusual;
+mod privilege_separation_missing;
 mod program_broken;
 mod programs_broken;
 mod release_end_of_life;
@@ -105,6 +121,10 @@ mod rpm_duplicates;
 mod rpm_interrupted;
 mod setuid_lost;
 mod several_systems;
+mod ssh_socket_port;
+mod sshd;
+mod sshd_config_rejected;
+mod sshd_off;
 mod surroundings;
 mod system_directory_replaced;
 mod upgrade_interrupted;
@@ -185,6 +205,7 @@ pub const CHECKS: &[&Check] = &[
     &several_systems::CHECK,
     &part_not_mounted::CHECK,
     &mounted_for_writing::CHECK,
+    &filesystem_errors::CHECK,
     &repair_interrupted::CHECK,
     &system_directory_replaced::CHECK,
     &usr_merge_link_missing::CHECK,
@@ -206,8 +227,25 @@ pub const CHECKS: &[&Check] = &[
     &preload_unusual::CHECK,
     &fstab_invalid::CHECK,
     &fstab_device_missing::CHECK,
+    &fstab_type_wrong::CHECK,
+    &crypttab_device_missing::CHECK,
+    &filesystem_full::CHECK,
     &program_broken::CHECK,
     &login_broken::CHECK,
+    &sshd_off::CHECK,
+    &sshd_config_rejected::CHECK,
+    &host_keys_unusable::CHECK,
+    &privilege_separation_missing::CHECK,
+    &ssh_socket_port::CHECK,
+    &nobody_can_log_in::CHECK,
+    &authorized_keys_refused::CHECK,
+    &nologin_left::CHECK,
+    &network_none::CHECK,
+    &network_config_invalid::CHECK,
+    &interface_absent::CHECK,
+    &gateway_outside::CHECK,
+    &dhcp_client_missing::CHECK,
+    &firewall_shuts_ssh::CHECK,
     &programs_broken::CHECK,
     &package_database_damaged::CHECK,
     &rpm_database_damaged::CHECK,
@@ -339,6 +377,15 @@ fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
     };
     let disks = facts.has_disks() && facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
     package || tree.kernels.grub.is_some() || !tree.kernels.kernels.is_empty() || disks
+}
+
+/// True when the root is that of a machine's disks, and no directory that the
+/// operator named: what surrounds a directory is not the patient's.
+fn on_its_disks(facts: &Facts) -> bool {
+    match &facts.search {
+        Search::Found(info) => matches!(info.origin, Origin::Disks | Origin::AlreadyMounted),
+        _ => false,
+    }
 }
 
 /// dpkg's database, where the root has one.

@@ -28,6 +28,7 @@ pub mod mounts;
 pub mod os;
 pub mod outside;
 pub mod packages;
+pub mod reach;
 mod shell;
 pub mod text_file;
 pub mod units;
@@ -47,6 +48,7 @@ use mounts::Mounts;
 use os::Os;
 use outside::Outside;
 use packages::Packages;
+use reach::Reach;
 
 /// What is known of the patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +100,9 @@ pub struct Tree {
     /// mdadm.conf.
     #[serde(default)]
     pub mdadm_conf: MdadmConf,
+    /// What somebody who comes over the network meets.
+    #[serde(default)]
+    pub reach: Reach,
     /// Earlier repairs by Lifeboot.
     pub earlier: Earlier,
     /// Panics that the system archived.
@@ -205,7 +210,7 @@ impl Tree {
             kernels: &kernels,
             mounts: &mounts,
         };
-        let (outside, integrity, history, initramfs) = std::thread::scope(|threads| {
+        let (outside, integrity, history, reach, initramfs) = std::thread::scope(|threads| {
             let images = threads.spawn(|| initramfs::collect(images));
             let scan = threads.spawn(|| outside::collect(&loader, &owners, &layout, &critical));
             let files = threads.spawn(|| match verify {
@@ -213,10 +218,12 @@ impl Tree {
                 None => integrity::collect(root, &scope, &mut |_, _| {}),
             });
             let history = threads.spawn(|| history::collect(root, &owners, &layout));
+            let reach = threads.spawn(|| reach::collect(root, reach::command_line(&kernels)));
             (
                 joined("all programs", scan, &mut failed),
                 joined("the files of packages", files, &mut failed),
                 joined("the history", history, &mut failed),
+                joined("network and logins", reach, &mut failed),
                 joined("the initramfs", images, &mut failed),
             )
         });
@@ -236,6 +243,7 @@ impl Tree {
             initramfs,
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
+            reach,
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
             history,

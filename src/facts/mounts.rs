@@ -41,6 +41,32 @@ pub struct Line {
     pub mounted: bool,
 }
 
+/// One line of crypttab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CryptLine {
+    /// Line number, from 1.
+    pub line: usize,
+    /// The name below `/dev/mapper`.
+    pub name: String,
+    /// The device that is unlocked.
+    pub spec: String,
+    /// Options.
+    pub options: Vec<String>,
+    /// What became of the device.
+    pub device: Device,
+}
+
+/// A filesystem without room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Full {
+    /// Where it is mounted.
+    pub target: String,
+    /// Bytes that root can still write.
+    pub bytes_free: u64,
+    /// Files that can still be made, where there is a limit.
+    pub files_free: Option<u64>,
+}
+
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounts {
@@ -53,6 +79,12 @@ pub struct Mounts {
     pub bad: Vec<BadLine>,
     /// Why the file could not be read; a missing file is none.
     pub unreadable: Option<String>,
+    /// What crypttab(5) wants to be unlocked.
+    #[serde(default)]
+    pub crypttab: Vec<CryptLine>,
+    /// Filesystems of the tree that have no room left, where they are on disks.
+    #[serde(default)]
+    pub full: Vec<Full>,
     /// The kernel's `root=` and what it means on these disks.
     pub root_parameter: Option<(String, Device)>,
 }
@@ -140,6 +172,59 @@ pub(super) fn collect(
         lines,
         bad: fstab.bad,
         unreadable: None,
+        crypttab: crypt_lines(&crypttab, &meaning),
+        full: disks.as_ref().map_or_else(Vec::new, |_| full(root)),
         root_parameter: root_parameter.map(|spec| (spec.to_owned(), meaning(spec))),
     }
+}
+
+/// The lines of crypttab; those that name no device are no concern of a boot.
+fn crypt_lines(text: &str, meaning: &dyn Fn(&str) -> Device) -> Vec<CryptLine> {
+    let lines = text.lines().enumerate().filter_map(|(index, line)| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (name, spec) = (*fields.first()?, fields.get(1)?.replace('"', ""));
+        let is_device =
+            spec.starts_with("/dev/") || spec.contains("UUID=") || spec.contains("LABEL=");
+        (!name.starts_with('#') && is_device).then(|| CryptLine {
+            line: index + 1,
+            name: name.to_owned(),
+            device: meaning(&spec),
+            spec,
+            options: fields
+                .get(3)
+                .map(|all| all.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
+        })
+    });
+    lines.collect()
+}
+
+/// Where nothing more can be written. Less than this, and the next log line or
+/// lock file fails.
+fn full(root: &RootDir) -> Vec<Full> {
+    const BYTES: u64 = 1 << 20;
+    const FILES: u64 = 16;
+    let mut seen = Vec::new();
+    let mut found = Vec::new();
+    for target in ["/", "/var", "/var/log", "/tmp", "/boot"] {
+        let Ok(dev) = root.metadata(target).map(|meta| meta.dev) else {
+            continue;
+        };
+        if seen.contains(&dev) {
+            continue;
+        }
+        seen.push(dev);
+        let Ok(room) = root.room(target) else {
+            continue;
+        };
+        let files_free = (room.files > 0).then_some(room.files_free);
+        if room.bytes_free < BYTES || files_free.is_some_and(|free| free < FILES) {
+            found.push(Full {
+                target: target.to_owned(),
+                bytes_free: room.bytes_free,
+                files_free,
+            });
+        }
+    }
+    found
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Content, Disk, KernelLog, Partition, Source, Survey, grub_core, health, kernel_log, last_panic,
+    Content, Disk, KernelLog, Partition, Source, Survey, cards, grub_core, health, kernel_log,
+    last_panic,
     signature, superblock, sysfs, table, whole, whole_disk,
 };
 use crate::sys::node;
@@ -102,6 +103,7 @@ fn examined(mut disks: Vec<Disk>, selected: bool) -> Survey {
         } else {
             KernelLog::default()
         },
+        cards: on_machine.then(cards::of_machine),
         last_panic: on_machine.then(last_panic::of_machine).flatten(),
         disks,
         selected,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::sys::loopdev::{Access, LoopDevice};
 use crate::sys::node;
 
+pub mod cards;
 mod counters;
 mod disks;
 pub mod grub_core;
@@ -289,6 +290,9 @@ pub struct Survey {
     /// The last panic that the machine itself kept a record of.
     #[serde(default)]
     pub last_panic: Option<LastPanic>,
+    /// The network cards of the machine; none for disk images.
+    #[serde(default)]
+    pub cards: Option<cards::Cards>,
 }
 
 /// A place where a filesystem or array member may lie.

@@ -107,6 +107,17 @@ fn kind_of(mode: u32) -> Kind {
     }
 }
 
+/// The room of a filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that root can still write.
+    pub bytes_free: u64,
+    /// Files that it can have; 0 where it has no such limit.
+    pub files: u64,
+    /// Files that can still be made.
+    pub files_free: u64,
+}
+
 /// One name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -369,6 +380,21 @@ impl RootDir {
             _ => found.files_available(),
         };
         Ok((bytes, inodes))
+    }
+
+    /// How much room the filesystem at `path` has.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn room(&self, path: impl AsRef<Path>) -> io::Result<Room> {
+        let fd = self.open_at(path.as_ref(), OFlag::O_RDONLY | OFlag::O_DIRECTORY, true)?;
+        let told = nix::sys::statvfs::fstatvfs(&fd)?;
+        #[allow(clippy::useless_conversion)] // u32 on 32-bit machines
+        Ok(Room {
+            bytes_free: u64::from(told.blocks_free()).saturating_mul(told.fragment_size().into()),
+            files: told.files().into(),
+            files_free: told.files_free().into(),
+        })
     }
 
     /// Opens the directory at `path`, for calls relative to it.

@@ -49,19 +49,19 @@ pub struct Unit {
 
 impl Unit {
     /// The values of a setting, split into words, specifiers filled in.
-    pub(super) fn words(&self, section: &str, key: &str) -> Vec<String> {
+    pub(in crate::facts) fn words(&self, section: &str, key: &str) -> Vec<String> {
         let values = text::values(&self.settings, section, key);
         let words = values.into_iter().flat_map(str::split_whitespace);
         words.filter_map(|word| self.name.specified(word)).collect()
     }
 
-    /// The values of a setting that count.
-    pub(super) fn values(&self, section: &str, key: &str) -> Vec<&str> {
+    /// The values of a setting that count, as they are written.
+    pub(in crate::facts) fn values(&self, section: &str, key: &str) -> Vec<&str> {
         text::values(&self.settings, section, key)
     }
 
     /// The last value of a setting.
-    pub(super) fn value(&self, section: &str, key: &str) -> Option<&str> {
+    pub(in crate::facts) fn value(&self, section: &str, key: &str) -> Option<&str> {
         text::values(&self.settings, section, key).pop()
     }
 

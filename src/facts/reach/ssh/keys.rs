@@ -1,0 +1,107 @@
+//! authorized_keys, and whether sshd trusts the way to it.
+//!
+//! Source: sshd_config(5) `AuthorizedKeysFile`, `StrictModes`; OpenSSH, misc.c
+//! (`safe_path`): the file and each directory up to the home must belong to
+//! root or to the user, and nobody else may write there.
+
+use super::accounts::{Unsafe, User};
+use super::config::Config;
+use crate::sys::root_dir::{Meta, RootDir};
+
+const LIMIT: u64 = 1 << 20;
+
+/// What sshd makes of the keys of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// It takes one.
+    Good,
+    /// There are some, and it takes none.
+    Refused(Unsafe),
+    /// There are none.
+    None,
+    /// Only the running system could tell.
+    Unclear,
+}
+
+/// The keys of `user`.
+pub(super) fn of(root: &RootDir, config: &Config, user: &User, strict: bool) -> Keys {
+    let named = config.first(&["authorizedkeysfile", "authorizedkeysfile2"]);
+    let usual = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
+    let files: Vec<&str> = match named {
+        Some(line) => line.arguments.iter().map(String::as_str).collect(),
+        None => usual.to_vec(),
+    };
+    let mut answer = Keys::None;
+    for file in files.into_iter().filter(|file| *file != "none") {
+        let Some(path) = path_of(file, user) else {
+            return Keys::Unclear;
+        };
+        match one(root, &path, user, strict) {
+            Keys::None => {}
+            Keys::Refused(place) => answer = Keys::Refused(place),
+            other => return other,
+        }
+    }
+    answer
+}
+
+/// The tokens of AuthorizedKeysFile filled in.
+fn path_of(file: &str, user: &User) -> Option<String> {
+    let mut path = String::new();
+    let mut chars = file.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => match chars.next()? {
+                '%' => path.push('%'),
+                'h' => path.push_str(&user.home),
+                'u' => path.push_str(&user.name),
+                'U' => path.push_str(&user.uid.to_string()),
+                _ => return None,
+            },
+            c => path.push(c),
+        }
+    }
+    Some(if path.starts_with('/') {
+        path
+    } else {
+        format!("{}/{path}", user.home)
+    })
+}
+
+fn one(root: &RootDir, path: &str, user: &User, strict: bool) -> Keys {
+    let text = match root.read_text(path, LIMIT) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Keys::None,
+        Err(_) => return Keys::Unclear,
+    };
+    let mut lines = text.lines().map(str::trim);
+    if !lines.any(|line| !line.is_empty() && !line.starts_with('#')) {
+        return Keys::None;
+    }
+    match refused(root, path, user) {
+        Some(place) if strict => Keys::Refused(place),
+        _ => Keys::Good,
+    }
+}
+
+/// The first place on the way up that is not trusted.
+fn refused(root: &RootDir, path: &str, user: &User) -> Option<Unsafe> {
+    let file = root.resolve(path).ok()?.path;
+    let home = root.resolve(&user.home).ok().map(|home| home.path);
+    let odd = |meta: &Meta| (meta.uid != 0 && meta.uid != user.uid) || meta.mode & 0o022 != 0;
+    for place in file.ancestors() {
+        let meta = root.metadata(place).ok()?;
+        if odd(&meta) {
+            return Some(Unsafe {
+                file: path.to_owned(),
+                path: place.to_string_lossy().into_owned(),
+                uid: meta.uid,
+                mode: meta.mode,
+            });
+        }
+        if home.as_deref() == Some(place) {
+            break;
+        }
+    }
+    None
+}

@@ -1,0 +1,98 @@
+//! Why a boot does not start sshd.
+
+use serde::{Deserialize, Serialize};
+
+use super::Standing;
+use crate::facts::reach::boot::Boot;
+use crate::sys::root_dir::RootDir;
+
+/// The names that distributions give to it.
+const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+
+/// Other ways to a shell over the network.
+const OTHERS: [&str; 4] = [
+    "dropbear.service",
+    "dropbear.socket",
+    "tinysshd.socket",
+    "tinyssh.socket",
+];
+
+/// Why it is not started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Off {
+    /// Its unit is masked.
+    Masked {
+        /// The unit.
+        unit: String,
+    },
+    /// Nothing wants its unit.
+    Disabled {
+        /// The unit.
+        unit: String,
+    },
+    /// A file says that it shall not run.
+    Forbidden {
+        /// The file.
+        path: String,
+    },
+    /// A condition of its unit does not hold.
+    PassedOver {
+        /// The unit.
+        unit: String,
+        /// Its file.
+        path: String,
+    },
+}
+
+/// Debian's switch.
+const NOT_TO_BE_RUN: &str = "/etc/ssh/sshd_not_to_be_run";
+
+/// Why the boot does not start sshd; none when it does, or when there is no
+/// unit that could.
+pub(super) fn off(root: &RootDir, boot: &Boot<'_>) -> Option<Off> {
+    let started = |name: &&&str| boot.starts(name);
+    if !boot.reaches_services || OTHERS.iter().find(started).is_some() {
+        return None;
+    }
+    let standings: Vec<(&str, Standing)> = UNITS
+        .iter()
+        .map(|name| (*name, boot.standing(name)))
+        .collect();
+    let with = |wanted: Standing| {
+        let found = standings.iter().find(|(_, standing)| *standing == wanted);
+        found.map(|(name, _)| (*name).to_owned())
+    };
+    if with(Standing::Started).is_some() || is_started_otherwise(root) {
+        return None;
+    }
+    if root.metadata(NOT_TO_BE_RUN).is_ok() && with(Standing::PassedOver).is_some() {
+        let path = NOT_TO_BE_RUN.to_owned();
+        return Some(Off::Forbidden { path });
+    }
+    if let Some(unit) = with(Standing::PassedOver) {
+        let path = boot.unit(&unit).map(|u| u.path.clone()).unwrap_or_default();
+        return Some(Off::PassedOver { unit, path });
+    }
+    if let Some(unit) = with(Standing::Masked) {
+        return Some(Off::Masked { unit });
+    }
+    with(Standing::NotStarted).map(|unit| Off::Disabled { unit })
+}
+
+/// inetd starts it, or a script that is none of a service's.
+fn is_started_otherwise(root: &RootDir) -> bool {
+    const FILES: [&str; 4] = [
+        "/etc/inetd.conf",
+        "/etc/xinetd.d/ssh",
+        "/etc/xinetd.d/sshd",
+        "/etc/rc.local",
+    ];
+    FILES.iter().any(|path| {
+        let text = root.read_text(path, 1 << 20).unwrap_or_default();
+        let mut lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'));
+        lines.any(|line| line.contains("sshd"))
+    })
+}

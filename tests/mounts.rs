@@ -1,0 +1,137 @@
+//! What fstab and crypttab want, and the state of the filesystems themselves,
+//! on images made by mkfs, tune2fs and mount.
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+#[allow(dead_code)]
+#[path = "images/mod.rs"]
+mod bench;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bench::{Answer, Bench, SECTOR, diagnose, is_root};
+
+const TWO_PARTS: &str = "label: gpt\nstart=2048, size=60000\nstart=63488, size=60000\n";
+
+/// A disk with a root that has these files, and an ext4 labelled `data`.
+fn disk(bench: &Bench, files: &[(&str, &str)]) -> PathBuf {
+    let disk = bench.disk("disk.img", 64, TWO_PARTS);
+    let tree = bench.tree("server", |root| {
+        for (path, text) in files {
+            fs::write(root.join(path), text).unwrap();
+        }
+    });
+    let data = bench.path("data");
+    fs::create_dir(&data).unwrap();
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    bench.ext4(&disk, 63488, 30000, Some(&data));
+    disk
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program}: {output:?}");
+}
+
+/// Severity of the finding with this id.
+fn severity(answer: &Answer, id: &str) -> Option<String> {
+    let findings = answer.json["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["id"] == id)?;
+    Some(finding["severity"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_line_of_fstab_with_another_type_than_the_disk_has() {
+    if !is_root() {
+        return;
+    }
+    for (fstype, options, expected) in [
+        ("ext4", "defaults", None),
+        ("ext3", "defaults", None),
+        ("auto", "defaults", None),
+        ("xfs", "noauto", None),
+        ("xfs", "defaults", Some("blocker")),
+        ("xfs", "nofail", Some("note")),
+    ] {
+        let bench = Bench::new();
+        let line = format!("LABEL=data /srv {fstype} {options} 0 2\n");
+        let disk = disk(&bench, &[("etc/fstab", &line)]);
+        let found = severity(&diagnose(&[&disk]), "services/fstab-type-wrong");
+        assert_eq!(found.as_deref(), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_container_of_crypttab_that_is_on_no_disk() {
+    if !is_root() {
+        return;
+    }
+    const GONE: &str = "UUID=12345678-1234-1234-1234-123456789012";
+    for (crypttab, fstab, expected) in [
+        (format!("data {GONE} none luks\n"), "", Some("degraded")),
+        (format!("data {GONE} none luks,nofail\n"), "", Some("note")),
+        (format!("data {GONE} none luks,noauto\n"), "", None),
+        (format!("# data {GONE} none luks\n"), "", None),
+        ("swap LABEL=data /dev/urandom swap\n".to_owned(), "", None),
+        (
+            format!("data {GONE} none luks\n"),
+            "/dev/mapper/data /srv ext4 defaults 0 2\n",
+            Some("blocker"),
+        ),
+    ] {
+        let bench = Bench::new();
+        let files = [("etc/crypttab", crypttab.as_str()), ("etc/fstab", fstab)];
+        let answer = diagnose(&[&disk(&bench, &files)]);
+        let found = severity(&answer, "services/crypttab-device-missing");
+        assert_eq!(found.as_deref(), expected, "{crypttab}{fstab}");
+    }
+}
+
+#[test]
+fn a_filesystem_that_recorded_errors() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = disk(&bench, &[]);
+    let healthy = diagnose(&[&disk]);
+    assert_eq!(severity(&healthy, "root/filesystem-errors"), None);
+    let place = format!("{}?offset={}", disk.display(), 2048 * SECTOR);
+    run("tune2fs", &["-E", "force_fsck", &place]);
+    let answer = diagnose(&[&disk]);
+    let found = severity(&answer, "root/filesystem-errors");
+    assert_eq!(found.as_deref(), Some("degraded"));
+}
+
+#[test]
+fn a_root_without_room() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = disk(&bench, &[]);
+    let healthy = diagnose(&[&disk]);
+    assert_eq!(severity(&healthy, "services/filesystem-full"), None);
+    fill(&disk, &bench.path("mounted"));
+    let answer = diagnose(&[&disk]);
+    let found = severity(&answer, "services/filesystem-full");
+    assert_eq!(found.as_deref(), Some("degraded"));
+}
+
+/// Writes into the root until the kernel says that there is no space left.
+fn fill(disk: &Path, at: &Path) {
+    fs::create_dir(at).unwrap();
+    let options = format!("loop,offset={}", 2048 * SECTOR);
+    let (disk, at) = (disk.to_str().unwrap(), at.to_str().unwrap());
+    run("mount", &["-o", &options, disk, at]);
+    let script = format!("! dd if=/dev/zero of={at}/var/log/big bs=64k 2> /dev/null");
+    let filled = Command::new("bash").args(["-c", &script]).status();
+    run("umount", &[at]);
+    assert!(filled.unwrap().success(), "the disk did not get full");
+}
