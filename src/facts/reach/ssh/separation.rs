@@ -139,7 +139,7 @@ fn is_made(root: &RootDir, boot: &Boot<'_>, path: &str) -> bool {
     }
     let by_unit = units.iter().any(|unit| {
         let named = unit.words("Service", "RuntimeDirectory");
-        let commands = unit.all("Service", "ExecStartPre");
+        let commands = unit.values("Service", "ExecStartPre");
         named.iter().any(|word| word == name) || commands.iter().any(|line| line.contains(path))
     });
     by_unit || mentions(root, &TMPFILES, path)

@@ -39,7 +39,7 @@ pub(super) fn look(boot: &Boot<'_>, ports: &[u16]) -> Option<Socket> {
     if own || generated {
         return None;
     }
-    let streams = unit.all("Socket", "ListenStream");
+    let streams = unit.values("Socket", "ListenStream");
     let listens: Vec<u16> = streams.iter().filter_map(|value| port(value)).collect();
     let clear = !listens.is_empty() && listens.len() == streams.len();
     let differs = clear && !listens.iter().any(|port| ports.contains(port));
