@@ -104,11 +104,10 @@ impl Mounts {
 /// The filesystems of the patient, and whether these are all.
 type Known = Option<(Vec<Filesystem>, bool)>;
 
-fn known(root: &RootDir, disks: Option<(&Survey, &Assembly)>) -> Known {
-    let crypttab = root.read_text("/etc/crypttab", LIMIT).unwrap_or_default();
+fn known(crypttab: &str, disks: Option<(&Survey, &Assembly)>) -> Known {
     disks.map(|(survey, assembly)| {
         let mut all = filesystems::list(assembly);
-        filesystems::name_by_crypttab(&mut all, &crypttab);
+        filesystems::name_by_crypttab(&mut all, crypttab);
         (all, filesystems::all_known(survey, assembly))
     })
 }
@@ -129,7 +128,11 @@ fn meant(known: &Known, spec: &str) -> Device {
 
 /// What a device specification means on these disks.
 pub(super) fn meaning(root: &RootDir, disks: Option<(&Survey, &Assembly)>, spec: &str) -> Device {
-    meant(&known(root, disks), spec)
+    meant(&known(&crypttab(root), disks), spec)
+}
+
+fn crypttab(root: &RootDir) -> String {
+    root.read_text("/etc/crypttab", LIMIT).unwrap_or_default()
 }
 
 /// Reads fstab; without disks to set it against every device is unknown.
@@ -148,7 +151,8 @@ pub(super) fn collect(
             };
         }
     };
-    let known = known(root, disks);
+    let crypttab = crypttab(root);
+    let known = known(&crypttab, disks);
     let meaning = |spec: &str| meant(&known, spec);
     let own = root.metadata("/").map(|meta| meta.dev).ok();
     let fstab = fstab::parse(&file.text);

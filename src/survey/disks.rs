@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Content, Disk, KernelLog, Partition, Source, Survey, cards, grub_core, health, kernel_log,
-    last_panic,
-    signature, superblock, sysfs, table, whole, whole_disk,
+    last_panic, signature, superblock, sysfs, table, whole, whole_disk,
 };
 use crate::sys::node;
 

@@ -364,24 +364,6 @@ impl RootDir {
         }
     }
 
-    /// Bytes and inodes that are free on the filesystem of `path` (statvfs(3));
-    /// of inodes `u64::MAX` where the filesystem has no fixed number.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn room(&self, path: impl AsRef<Path>) -> io::Result<(u64, u64)> {
-        let fd = self.open_dir(path)?;
-        let found = nix::sys::statvfs::fstatvfs(&fd)?;
-        let bytes = found
-            .blocks_available()
-            .saturating_mul(found.fragment_size());
-        let inodes = match found.files() {
-            0 => u64::MAX,
-            _ => found.files_available(),
-        };
-        Ok((bytes, inodes))
-    }
-
     /// How much room the filesystem at `path` has.
     ///
     /// # Errors

@@ -69,7 +69,14 @@ pub(super) fn collect(sources: Sources<'_>) -> Initramfs {
         images,
         not_unpacked: rest.into_iter().map(|(release, _)| release).collect(),
         leftovers: leftovers(root),
-        room: root.room("/boot").ok(),
+        room: root.room("/boot").ok().map(|room| {
+            let files = if room.files == 0 {
+                u64::MAX
+            } else {
+                room.files_free
+            };
+            (room.bytes_free, files)
+        }),
     }
 }
 

@@ -62,7 +62,9 @@ impl RootDir {
             };
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        Ok(Directory::of(Place::Open(self.open_at(path, flags, follow)?)))
+        Ok(Directory::of(Place::Open(
+            self.open_at(path, flags, follow)?,
+        )))
     }
 }
 

@@ -300,7 +300,7 @@ fn own_scripts(boot: &Boot<'_>) -> Vec<String> {
         let Some(unit) = boot.unit(name).filter(|u| u.path.starts_with("/etc/")) else {
             return false;
         };
-        let lines = unit.all("Service", "ExecStart");
+        let lines = unit.values("Service", "ExecStart");
         lines
             .iter()
             .any(|line| line.contains("/ip ") || line.contains("ifup") || line.ends_with(".sh"))
