@@ -97,7 +97,7 @@ fn run(facts: &Facts, out: &mut Findings) {
 /// True when the patient has GRUB's configuration or package.
 fn uses_grub(tree: &Tree) -> bool {
     let package = match &tree.packages {
-        Packages::Dpkg(dpkg) => dpkg.has(|name| name.starts_with("grub-pc")),
+        Packages::Dpkg(dpkg) => dpkg.has(|name| name == "grub-pc"),
         _ => false,
     };
     package || tree.kernels.grub.is_some()

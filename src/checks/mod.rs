@@ -371,7 +371,15 @@ fn tree_with_usr(facts: &Facts) -> Option<&Tree> {
 fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
     let package = match &tree.packages {
         Packages::Dpkg(dpkg) => {
-            dpkg.has(|name| name.starts_with("linux-image-") || name.starts_with("grub-"))
+            // Tools of GRUB's may be there to build images with.
+            let installs = |name: &str| {
+                ["grub-pc", "grub-efi"]
+                    .iter()
+                    .any(|of| name.starts_with(of))
+            };
+            dpkg.has(|name| {
+                name.starts_with("linux-image-") || (installs(name) && !name.ends_with("-bin"))
+            })
         }
         _ => false,
     };
