@@ -1,6 +1,5 @@
-//! What rpm and pacman record of a file beside its content, against what is
-//! there: size, mode, owner, time, target of a link (`rpmfilesVerify` in rpm's
-//! lib/verify.c).
+//! What rpm records of a file beside its content, against what is there: size,
+//! mode, owner, time, target of a link (`rpmfilesVerify` in its lib/rpmfi.c).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -9,9 +9,9 @@ use sha2::Sha256;
 pub(super) enum Digest {
     /// dpkg's, and rpm's before 4.6.
     Md5([u8; 16]),
-    /// apk's.
+    /// rpm's, where it was told so.
     Sha1([u8; 20]),
-    /// rpm's and pacman's.
+    /// rpm's since 4.6, as distributions have it.
     Sha256([u8; 32]),
 }
 

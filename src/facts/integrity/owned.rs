@@ -1,6 +1,6 @@
 //! What packages own, and what they say it should hold: the lists of files,
-//! the checksums, the configuration files and the diversions of dpkg. For
-//! other managers, what `rpm` and `pacman` read of their databases.
+//! the checksums, the configuration files and the diversions of dpkg. What
+//! rpm's database says of them is read in `rpm`.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::Manager;
 use super::attributes::Attributes;
 use super::digest::Digest;
+use super::{Fault, Manager};
 use crate::facts::packages::dpkg_files::conffiles::{self, Conffile, Conffiles};
 use crate::facts::packages::dpkg_files::diversions::{self, Diversions};
 use crate::facts::packages::dpkg_files::{Md5Sum, leads_up, md5sums, relative};
@@ -81,6 +81,8 @@ pub(super) struct Owned {
     diverted: HashMap<usize, Vec<u8>>,
     /// What else is recorded of each claim; of dpkg's, nothing.
     attributes: Vec<Attributes>,
+    /// What keeps files from being compared.
+    pub(super) faults: Vec<Fault>,
     /// Why dpkg's diversions could not be read.
     pub(super) diversions_unreadable: Option<String>,
 }
@@ -149,6 +151,7 @@ impl Owned {
             claims: Vec::with_capacity(read.iter().map(|(_, claims)| claims.len()).sum()),
             manager: Manager::Dpkg,
             attributes: Vec::new(),
+            faults: Vec::new(),
             diverted: HashMap::new(),
             diversions_unreadable: info.diversions_unreadable,
         };
@@ -205,7 +208,7 @@ impl Owner {
 }
 
 /// `name` or `name:architecture`.
-fn is_called(package: &Package, wanted: &str) -> bool {
+pub(super) fn is_called(package: &Package, wanted: &str) -> bool {
     match wanted.split_once(':') {
         Some((name, architecture)) => package.name == name && package.architecture == architecture,
         None => package.name == wanted,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::attributes::{Attributes, verify};
 use super::digest::Digest;
-use super::owned::{Content, Entry, Owned};
+use super::owned::{Content, Entry, Owned, is_called};
 use super::{Fault, Manager};
 use crate::facts::packages::rpm::{self, package};
 use crate::facts::packages::{Package, State};
@@ -26,39 +26,34 @@ pub(super) fn owned(root: &RootDir, wanted: &[String]) -> Option<(Owned, Vec<Fau
     let mut patient = Patient::of(root);
     let mut owned = Owned::of(Manager::Rpm);
     let faults = rpm::read(root, &place, &mut |package, header| {
-        let is_called = |name: &String| *name == package.name || *name == package.label();
+        let package = as_package(&package);
+        let is_called = |name: &String| is_called(&package, name);
         if owned.claims.len() > PATHS_MAX || !(wanted.is_empty() || wanted.iter().any(is_called)) {
             return;
         }
         let (algorithm, files) = package::files(header);
         let entries = files.into_iter();
         let entries = entries.map(|file| patient.entry(algorithm, file)).collect();
-        owned.add(as_package(&package), entries);
+        owned.add(package, entries);
     });
     mark_duplicates(&mut owned);
-    let mut faults: Vec<Fault> = faults
-        .into_iter()
-        .map(|fault| Fault {
-            path: fault.path,
-            what: fault.what,
-        })
-        .collect();
+    let mut cannot = |path: &str, what: String| {
+        let path = path.to_owned();
+        owned.faults.push(Fault { path, what });
+    };
     if patient.is_prelinked {
-        faults.push(Fault {
-            path: PRELINK.to_owned(),
-            what: "prelink rewrote programs here: no content is compared".into(),
-        });
+        let what = "prelink rewrote programs here: no content is compared";
+        cannot(PRELINK, what.into());
     }
     if patient.unknown > 0 {
-        faults.push(Fault {
-            path: place.path,
-            what: format!(
-                "{} digests are of a kind that is not known",
-                patient.unknown
-            ),
-        });
+        let what = format!("{} digests are of an unknown kind", patient.unknown);
+        cannot(&place.path, what);
     }
-    Some((owned, faults))
+    let faults = faults.into_iter().map(|fault| Fault {
+        path: fault.path,
+        what: fault.what,
+    });
+    Some((owned, faults.collect()))
 }
 
 /// What the patient says of all its files.

@@ -331,6 +331,7 @@ fn faults(owned: &Owned) -> Vec<Fault> {
         .iter()
         .flat_map(of_one)
         .chain(diversions)
+        .chain(owned.faults.iter().cloned())
         .collect()
 }
 
