@@ -1,6 +1,6 @@
 //! Which lines of its configuration sshd refuses.
 //!
-//! Only what every release of the last ten years refuses; keywords and
+//! Only what the sshd of Debian 11, 12 and 13 all refuse; keywords and
 //! algorithms are looked up in the patient's own sshd. `tests/reach.rs` puts
 //! each rule to the real `sshd -t` of several releases.
 
