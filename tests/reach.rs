@@ -23,7 +23,7 @@ use lifeboot::sys::root_dir::RootDir;
 const SUITES: [Suite; 3] = [Suite::Bullseye, Suite::Bookworm, Suite::Trixie];
 
 /// Configurations, good and bad; `sshd -t` says which is which.
-const CONFIGS: [&str; 51] = [
+const CONFIGS: [&str; 54] = [
     "",
     "# nothing\n\t\n",
     "Port 22\r\nUsePAM yes\r\n",
@@ -53,6 +53,9 @@ const CONFIGS: [&str; 51] = [
     "ChallengeResponseAuthentication no\n",
     "KbdInteractiveAuthentication no\n",
     "AllowUsers\n",
+    "Include\n",
+    "Ciphers\n",
+    "Match # nobody\n",
     "AllowUsers a b # c\n",
     "AllowUsers \"a b\" c\n",
     "Ciphers arcfour,aes128-ctr\n",

@@ -17,7 +17,8 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(ssh) = started(facts) else { return };
     let faulty = |key: &&HostKey| match &key.fault {
         None => false,
-        Some(KeyFault::Missing) => !ssh.makes_keys,
+        // ssh-keygen -A makes those without content anew as well.
+        Some(KeyFault::Missing | KeyFault::Empty) => !ssh.makes_keys,
         Some(_) => true,
     };
     let bad: Vec<&HostKey> = ssh.host_keys.iter().filter(faulty).collect();

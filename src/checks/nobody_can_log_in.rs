@@ -34,7 +34,8 @@ fn run(facts: &Facts, out: &mut Findings) {
 /// True when no account gets in, and not because it was never meant to.
 pub(super) fn is_shut(ssh: &Ssh) -> bool {
     let reason = |account: &Account| match &account.shut {
-        None | Some(Obstacle::NoCredential) => false,
+        // A shell that is missing is told as a program of the login.
+        None | Some(Obstacle::NoCredential | Obstacle::Shell { .. }) => false,
         Some(_) => true,
     };
     !ssh.accounts_unclear

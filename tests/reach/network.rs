@@ -140,7 +140,7 @@ fn takes(root: &Path, words: &[&str]) -> Result<(bool, String)> {
 }
 
 /// Texts for `ifquery`, which refuses a whole file for one line.
-const INTERFACES: [&str; 13] = [
+const INTERFACES: [&str; 14] = [
     "",
     "auto lo\niface lo inet loopback\n",
     "# a\n\nauto eth0\niface eth0 inet static\n  address 192.0.2.2/24\n  gateway 192.0.2.1\n",
@@ -154,6 +154,7 @@ const INTERFACES: [&str; 13] = [
     "auto eth0 \\\n  eth1\niface eth0 inet dhcp\niface eth1 inet dhcp\n",
     "allow-hotplug eth0\nno-auto-down eth0\niface eth0 inet dhcp\n  up ip route add \\\n    192.0.2.0/24 dev eth0\n",
     "mapping eth0\n  script /bin/x\niface eth0 inherits base\niface base inet dhcp\n",
+    "iface base inet dhcp\niface eth0 inet dhcp inherits base\n",
 ];
 
 fn interfaces(work: &Path) -> Result<()> {

@@ -3,6 +3,8 @@
 //! Source: ifupdown, config.c (`read_interfaces_defn`), inet.defn, inet6.defn.
 //! A line that it refuses makes it use nothing of any file.
 
+use std::collections::BTreeSet;
+
 use super::super::boot::Boot;
 use super::super::glob;
 use super::{Interface, Invalid, Said, Stack};
@@ -12,6 +14,9 @@ const FILE: &str = "/etc/network/interfaces";
 
 /// Files that may be drawn in by one another.
 const FILES_MAX: usize = 200;
+
+/// Interfaces of one machine that are looked at.
+const INTERFACES_MAX: usize = 1000;
 
 /// Where other programs of the same name and other rules have their parts.
 const OTHER_KINDS: [&str; 3] = [
@@ -57,7 +62,8 @@ enum Stanza {
 #[derive(Debug, Default)]
 struct Reader {
     said: Said,
-    automatic: Vec<String>,
+    automatic: BTreeSet<String>,
+    templates: BTreeSet<String>,
     hotplug: bool,
     files: usize,
     strict: bool,
@@ -112,6 +118,9 @@ impl Reader {
             let Some((first, rest)) = words.split_first() else {
                 continue;
             };
+            if self.files > FILES_MAX || self.said.interfaces.len() > INTERFACES_MAX {
+                return;
+            }
             match *first {
                 "source" | "source-directory" => {
                     self.source(root, path, first, rest);
@@ -129,7 +138,11 @@ impl Reader {
                 }
                 "mapping" => stanza = Stanza::Other,
                 word if is_list(word) => stanza = Stanza::None,
-                "template" => stanza = Stanza::Other,
+                "template" => {
+                    stanza = Stanza::Other;
+                    self.templates
+                        .extend(rest.first().map(|name| (*name).to_owned()));
+                }
                 option => self.option(path, line, stanza, option, rest),
             }
         }
@@ -164,11 +177,15 @@ impl Reader {
     }
 
     fn iface(&mut self, path: &str, line: usize, words: &[&str]) {
-        let inherits = words.contains(&"inherits");
+        let mut after = words.iter().skip_while(|word| **word != "inherits");
+        let inherits = after.next().is_some();
+        let parent = after.next();
+        let unknown = parent.is_some_and(|name| !self.defines(name));
         let (family, method) = (words.get(1), words.get(2));
         let known = METHODS.iter().find(|(name, _)| Some(name) == family);
         let why = match (words.first(), known, method) {
             (None, ..) => Some("too few parameters for iface line"),
+            _ if inherits && unknown => Some("unknown iface to inherit from"),
             _ if inherits => None,
             (_, None, _) if words.len() > 1 => Some("unknown or no address type"),
             (_, None, _) => None,
@@ -188,6 +205,12 @@ impl Reader {
             dhcp: method == Some(&"dhcp"),
             lost_gateway: None,
         });
+    }
+
+    /// True when a stanza before this one is of that name.
+    fn defines(&self, name: &str) -> bool {
+        let mut interfaces = self.said.interfaces.iter();
+        interfaces.any(|i| i.name == name) || self.templates.contains(name)
     }
 
     fn option(&mut self, path: &str, line: usize, stanza: Stanza, option: &str, rest: &[&str]) {

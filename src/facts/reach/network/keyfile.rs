@@ -5,7 +5,7 @@
 //! that is not root's is passed over.
 
 use super::ini::Ini;
-use super::{Interface, Said, Stack};
+use super::{Interface, MOST, Said, Stack};
 use crate::sys::root_dir::{Kind, RootDir};
 
 const FOLDERS: [&str; 2] = [
@@ -16,7 +16,12 @@ const FOLDERS: [&str; 2] = [
 pub(super) fn read(root: &RootDir) -> Said {
     let mut said = Said::default();
     for folder in FOLDERS {
-        for entry in root.read_dir(folder).unwrap_or_default() {
+        for entry in root
+            .read_dir(folder)
+            .unwrap_or_default()
+            .into_iter()
+            .take(MOST)
+        {
             let name = entry.name.to_string_lossy();
             let path = format!("{folder}/{name}");
             let left_aside = name.starts_with('.') || name.ends_with('~');

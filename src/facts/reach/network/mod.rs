@@ -177,7 +177,7 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>, command_line: Option<&str
         let wanted = planned && by_plan(stack) && standing == Standing::NotStarted;
         if standing == Standing::Started || wanted || said.by_udev {
             network.add(stack, said);
-        } else if let Some(first) = said.interfaces.iter().find(|i| i.at_boot) {
+        } else if let Some(first) = said.interfaces.iter().find(|i| i.at_boot && i.name != "lo") {
             network.idle.push(Idle {
                 stack,
                 path: first.place.clone(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_yaml_ng::Value;
 
 use super::address::{self, Address};
-use super::{Interface, Said, Stack};
+use super::{Interface, MOST, Said, Stack};
 use crate::sys::root_dir::RootDir;
 
 const FOLDERS: [&str; 2] = ["/etc/netplan", "/usr/lib/netplan"];
@@ -50,7 +50,7 @@ pub(super) fn read(root: &RootDir) -> Said {
     }
     let mut renderer = Stack::Networkd;
     let mut plans = Vec::new();
-    for path in files.into_values() {
+    for path in files.into_values().take(MOST) {
         let Some(text) = said.read(root, &path) else {
             continue;
         };

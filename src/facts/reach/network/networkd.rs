@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::address::{self, Address};
 use super::ini::Ini;
-use super::{Interface, Said, Stack};
+use super::{Interface, MOST, Said, Stack};
 use crate::sys::root_dir::RootDir;
 
 const FOLDERS: [&str; 4] = [
@@ -26,7 +26,7 @@ pub(super) fn read(root: &RootDir) -> Said {
             }
         }
     }
-    for path in files.into_values() {
+    for path in files.into_values().take(MOST) {
         // A link to /dev/null takes a file of the vendor away.
         let masked = root
             .read_link(&path)

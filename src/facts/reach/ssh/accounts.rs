@@ -12,10 +12,10 @@ use super::keys;
 use super::policy::Policy;
 use crate::sys::root_dir::{Kind, RootDir};
 
-const LIMIT: u64 = 4 << 20;
+const LIMIT: u64 = 1 << 20;
 
 /// Accounts that are looked at.
-const MOST: usize = 1000;
+const MOST: usize = 200;
 
 /// The first number of a person's account.
 const FIRST_USER: u32 = 1000;

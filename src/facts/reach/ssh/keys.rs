@@ -10,6 +10,9 @@ use crate::sys::root_dir::{Meta, RootDir};
 
 const LIMIT: u64 = 1 << 20;
 
+/// Files of keys that one user may have.
+const FILES_MAX: usize = 16;
+
 /// What sshd makes of the keys of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Keys {
@@ -32,7 +35,8 @@ pub(super) fn of(root: &RootDir, config: &Config, user: &User, strict: bool) -> 
         None => usual.to_vec(),
     };
     let mut answer = Keys::None;
-    for file in files.into_iter().filter(|file| *file != "none") {
+    let files = files.into_iter().filter(|file| *file != "none");
+    for file in files.take(FILES_MAX) {
         let Some(path) = path_of(file, user) else {
             return Keys::Unclear;
         };

@@ -41,6 +41,9 @@ const USUAL_KEYS: [&str; 3] = [
     "/etc/ssh/ssh_host_ed25519_key",
 ];
 
+/// Keys that are looked at.
+const KEYS_MAX: usize = 64;
+
 /// Files that keep everybody but root out (nologin(5)).
 const NOLOGIN: &str = "/etc/nologin";
 
@@ -145,6 +148,7 @@ fn host_keys(root: &RootDir, config: &Config, options: &Options) -> Vec<HostKey>
     }
     let group = key_group(root);
     let paths = paths.into_iter().filter(|path| path.starts_with('/'));
+    let paths = paths.take(KEYS_MAX);
     paths
         .map(|path| host_keys::look(root, path, group))
         .collect()

@@ -1,6 +1,6 @@
 //! Which lines of its configuration sshd refuses.
 //!
-//! Only what every release of the last ten years refuses; keywords and
+//! Only what the sshd of Debian 11, 12 and 13 all refuse; keywords and
 //! algorithms are looked up in the patient's own sshd. `tests/reach.rs` puts
 //! each rule to the real `sshd -t` of several releases.
 
@@ -51,6 +51,9 @@ const GLOBAL: [&str; 17] = [
 /// Keywords that take one word.
 const SINGLE: [&str; 4] = ["port", "permitrootlogin", "addressfamily", "listenaddress"];
 
+/// Keywords that no release takes without a word.
+const NEVER_EMPTY: [&str; 5] = ["match", "ciphers", "macs", "kexalgorithms", "include"];
+
 const ROOT_LOGIN: [&str; 5] = [
     "yes",
     "no",
@@ -69,7 +72,7 @@ pub(super) fn judge(line: &Directive, written: &str, program: &Program) -> Resul
     let single = flag || SINGLE.contains(&keyword);
     let Some(first) = line.arguments.first() else {
         // Older releases took a list of nothing.
-        let refused = program.is_recent || single;
+        let refused = program.is_recent || single || NEVER_EMPTY.contains(&keyword);
         return if refused {
             Err(format!("no argument after keyword \"{written}\""))
         } else {
@@ -101,7 +104,7 @@ fn unsupported(value: &str) -> Result<(), String> {
     Err(format!("unsupported option \"{value}\""))
 }
 
-/// A second word; what looks like a comment is one in later releases only.
+/// A second word.
 fn one_word(line: &Directive, written: &str) -> Result<(), String> {
     // `ListenAddress ADDRESS rdomain DOMAIN`
     let more = line
@@ -207,6 +210,7 @@ mod tests {
         }
         assert!(verdict("AllowUsers", false, &new).is_err());
         assert!(verdict("AllowUsers", false, &old).is_ok());
+        assert!(verdict("Match", false, &old).is_err());
         assert!(verdict("UsePAM yes", true, &new).is_err());
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn look(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Vec<Se
 
 fn user(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Option<Separation> {
     // A build may name another.
-    if !program.contains("Privilege separation user") || !program.has_whole(USER) {
+    if !program.contains("Privilege separation user") || !program.has(USER) {
         return None;
     }
     let passwd = root.read_text("/etc/passwd", LIMIT).ok()?;
