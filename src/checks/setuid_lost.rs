@@ -37,7 +37,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let names: Vec<String> = names.into_iter().chain(bare.iter().cloned()).collect();
     let Some(first) = names.first() else { return };
     let needed = |lone: &&Lone| NEEDED.iter().any(|name| lone.path.ends_with(name));
-    let severity = match lost.iter().any(|lone| needed(&lone)) {
+    let severity = match lost.iter().any(needed) {
         true => Severity::Degraded,
         false => Severity::Note,
     };
