@@ -6,7 +6,7 @@ use super::accounts::Accounts;
 use super::look::Seen;
 use super::modes::{Change, Extent, SHARE_MIN, Spelling, changes};
 use super::owned::Owned;
-use super::scripts::Scripts;
+use super::scripts::{Everyone, Scripts};
 use crate::sys::root_dir::RootDir;
 
 /// So many paths are enough to tell.
@@ -30,7 +30,16 @@ pub(super) fn is_of_scripts(
     spelling: &Spelling,
     extent: &Extent,
 ) -> bool {
-    let top = extent.top.trim_start_matches('/').as_bytes();
+    let packages: Vec<_> = owned.packages.iter().map(|owner| &owner.package).collect();
+    let everyone = Everyone::of(root, &owned.home, &packages);
+    let top = extent.top.trim_start_matches('/');
+    let is_changed = |path: &str| {
+        ["etc/", "var/"].iter().any(|at| path.starts_with(at)) && everyone.may_change(path)
+    };
+    if is_changed(top) {
+        return true;
+    }
+    let top = top.as_bytes();
     let mut scripts: HashMap<u32, Scripts> = HashMap::new();
     let (mut all, mut excused) = (0, 0);
     for (claim, seen) in seen.iter().enumerate() {

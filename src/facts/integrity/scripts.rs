@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use rayon::prelude::*;
+
 use crate::facts::packages::Package;
 use crate::sys::root_dir::RootDir;
 
@@ -28,6 +30,13 @@ const CHANGERS: [&str; 8] = [
     "install -",
     "setperm",
 ];
+
+/// The most bytes of the scripts of all packages together; a server has some 5
+/// MB.
+const TOGETHER_MAX: usize = 256 << 20;
+
+/// So many paths are looked for in the scripts of all packages.
+const ASKED_MAX: usize = 5000;
 
 /// Directories that scripts name for many reasons.
 const COMMON: [&str; 4] = ["var/cache", "var/lib", "var/log", "var/spool"];
@@ -136,16 +145,55 @@ impl Scripts {
         if needle.len() > 2 && self.text.contains(needle) {
             return true;
         }
+        self.names(inside)
+    }
+
+    /// True when a script names this path, without `usr/`, or a directory above
+    /// it, beside such a command.
+    fn names(&self, inside: &str) -> bool {
+        if self.changes && self.text.contains(&format!("/{inside}")) {
+            return true;
+        }
         // `/var/lib/x` of `/var/lib/x/y`, but not `/var/lib`.
         let mut above = inside;
         while let Some((directory, _)) = above.rsplit_once('/') {
             let is_common = !directory.contains('/') || COMMON.contains(&directory);
-            if !is_common && self.text.contains(&format!("/{directory}")) {
+            if self.changes && !is_common && self.text.contains(&format!("/{directory}")) {
                 return true;
             }
             above = directory;
         }
         false
+    }
+}
+
+/// The scripts of all packages: those of a service may go over the files that
+/// another package has for it.
+#[derive(Debug, Default)]
+pub(super) struct Everyone {
+    scripts: Vec<Scripts>,
+    asked: AtomicUsize,
+}
+
+impl Everyone {
+    pub(super) fn of(root: &RootDir, base: &Path, packages: &[&Package]) -> Self {
+        let kept = AtomicUsize::new(0);
+        let fits = |scripts: &Scripts| {
+            let length = scripts.text.len();
+            scripts.changes && kept.fetch_add(length, Relaxed) + length < TOGETHER_MAX
+        };
+        let scripts = packages.par_iter().map(|p| Scripts::of(root, base, p));
+        Self {
+            scripts: scripts.filter(fits).collect(),
+            asked: AtomicUsize::new(0),
+        }
+    }
+
+    /// True when a script of any package may have changed this path in /etc,
+    /// /var or the like.
+    pub(super) fn may_change(&self, path: &str) -> bool {
+        let is_first = self.asked.fetch_add(1, Relaxed) < ASKED_MAX;
+        !is_first || self.scripts.iter().any(|scripts| scripts.names(path))
     }
 }
 

@@ -9,7 +9,7 @@ use super::want::Want;
 use super::{Judged, Says, Search};
 use crate::facts::integrity::owned::split;
 use crate::facts::integrity::rights::Rights;
-use crate::facts::integrity::scripts::Scripts;
+use crate::facts::integrity::scripts::{Everyone, Scripts};
 use crate::facts::integrity::shipped::{Archives, Shipped};
 use crate::sys::root_dir::Kind;
 
@@ -133,7 +133,7 @@ impl Search<'_> {
         shipped: Option<&Shipped>,
     ) -> Option<Want> {
         // Searched for last: it takes the longest.
-        let excused = || scripts.may_change(&path.real);
+        let excused = || scripts.may_change(&path.real) || self.is_changed_by_others(path);
         if let Some(shipped) = shipped {
             let want = shipped.get(self.owned.path(path.claim))?;
             let file = shipped.file.clone();
@@ -155,6 +155,15 @@ impl Search<'_> {
             return None;
         }
         self.neighbourly(path).filter(|_| !excused())
+    }
+
+    fn is_changed_by_others(&self, path: &Judged) -> bool {
+        let all = || {
+            let packages = self.owned.packages.iter().map(|owner| &owner.package);
+            let packages: Vec<_> = packages.collect();
+            Everyone::of(self.root, &self.owned.home, &packages)
+        };
+        !path.is_static() && self.everyone.get_or_init(all).may_change(&path.real)
     }
 
     /// Directories are changed by many: only what harms is told of them.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use super::look::Seen;
 use super::modes::Spelling;
 use super::owned::{Owned, split};
 use super::rights::{Rights, Shown};
+use super::scripts::Everyone;
 use super::strict;
 use super::usual::{Known, Neighbours};
 use crate::facts::packages::State;
@@ -132,6 +134,7 @@ pub(super) fn search(root: &RootDir, owned: &Owned, seen: &[Seen], scope: &Scope
         spelling: Spelling::of(root),
         neighbours: Neighbours::default(),
         known: Known::of(root),
+        everyone: OnceLock::new(),
         overridden: HashSet::new(),
         found: Found::default(),
     };
@@ -155,6 +158,7 @@ struct Search<'s> {
     spelling: Spelling,
     neighbours: Neighbours,
     known: Known,
+    everyone: OnceLock<Everyone>,
     /// Paths that dpkg has an override for, with their links resolved.
     overridden: HashSet<Vec<u8>>,
     found: Found,
