@@ -100,7 +100,9 @@ fn stopped(pair: &str, upgrade: HalfUpgrade, work: &Path) -> Result<()> {
 }
 
 fn compare(root: &Path, upgrade: HalfUpgrade) -> Result<()> {
-    let report = Report::of_tree(root)?;
+    let mut command = Command::new(LIFEBOOT);
+    command.args(["diagnose", "--json", "--root"]).arg(root);
+    let report = diagnosis(&mut command)?;
     dpkg::expect_told(&report, root, upgrade)?;
     let blockers = of_severity(&report, "blocker");
     let unreachable = of_severity(&report, "unreachable");
@@ -177,7 +179,18 @@ fn diagnosed(patient: &Patient) -> Result<Report> {
     for disk in patient.disks() {
         command.arg("--disk").arg(disk);
     }
-    Report::of(&mut command)
+    diagnosis(&mut command)
+}
+
+/// The report of this command.
+fn diagnosis(command: &mut Command) -> Result<Report> {
+    let output = command.output().context("starting lifeboot")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let (report, _) = Report::first(&said).with_context(|| {
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        format!("reading the report; lifeboot said {words:?}")
+    })?;
+    Ok(report)
 }
 
 fn of_severity(report: &Report, severity: &str) -> Vec<String> {
