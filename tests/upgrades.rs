@@ -62,7 +62,7 @@ fn main() -> ExitCode {
             continue;
         };
         let ignored = cut.slow && !all && !named;
-        let name = case.name.replacen("power-cut-", "power-cut::", 1);
+        let name = format!("power-cut::{}", case.name);
         let trial = program::trial(name, case.name.clone(), move |work| {
             power_cut(&case, &cut, work)
         });

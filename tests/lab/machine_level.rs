@@ -61,8 +61,8 @@ impl Patient {
 
     /// Boots it from firmware through its own boot loader, and switches off.
     pub fn boot(&self, name: &str) -> Result<Boot> {
-        let (_, boot) = Machine::with_disks(&self.disks()).boot(&self.work, name)?;
-        Ok(boot)
+        let mut machine = Machine::with_disks(&self.disks()).start(&self.work, name)?;
+        Ok(machine.boot())
     }
 
     /// [`Patient::boot`], on copies of the disks that are thrown away.

@@ -65,8 +65,8 @@ impl PowerCut {
     }
 
     fn cut(&self, legs: &Legs, dir: &Path) -> Result<()> {
-        let (mut machine, boot) = Machine::with_disks(&legs.disks()).boot(dir, "power-cut")?;
-        match boot {
+        let mut machine = Machine::with_disks(&legs.disks()).start(dir, "power-cut")?;
+        match machine.boot() {
             Boot::Login => {}
             other => bail!("the healthy server did not boot: {other}"),
         }

@@ -21,12 +21,6 @@ pub const PATIENCE: Duration = Duration::from_secs(400);
 /// code was seen to hang in it. Two machines at a time fill two cores anyway.
 const CPU: &str = "max,cx16=off";
 
-/// What the kernel says that got no timer interrupt in time.
-const NO_TIMER: &str = "IO-APIC + timer doesn't work!";
-
-/// How often a guest without a timer is started.
-const TRIES: usize = 3;
-
 /// How a disk is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bus {
@@ -202,20 +196,6 @@ impl Machine {
             heard: 0,
             data,
         })
-    }
-
-    /// Switches it on and waits for the end of its boot. On a host that is too
-    /// busy a guest's kernel may find no timer, long before it sees a disk; then
-    /// it is switched on again.
-    pub fn boot(&self, logs: &Path, name: &str) -> Result<(Running, Boot)> {
-        for _ in 0..TRIES {
-            let mut running = self.start(logs, name)?;
-            match running.boot() {
-                Boot::Panic(words) if words.contains(NO_TIMER) => {}
-                boot => return Ok((running, boot)),
-            }
-        }
-        bail!("the host is too busy: {TRIES} times the guest found no timer")
     }
 
     fn has(&self, bus: Bus) -> bool {
