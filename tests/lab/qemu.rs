@@ -1,9 +1,8 @@
 //! Starts virtual machines and hears what becomes of them.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,9 +10,8 @@ use anyhow::{Context, Result, bail};
 use super::boot::{self, Boot};
 use super::serial::{Heard, Serial};
 
-/// How long a machine without KVM may take to show how its boot ends, on a busy
-/// host.
-pub const PATIENCE: Duration = Duration::from_secs(400);
+/// How long a machine without KVM may take to show how its boot ends.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Without cmpxchg16b: QEMU 7.2 emulates it with wrong flags, and a 6.12
 /// kernel, whose allocator uses it, then dies early or late. For the like
@@ -128,10 +126,7 @@ pub struct Direct {
 #[derive(Debug)]
 pub struct Running {
     process: Child,
-    keyboard: ChildStdin,
     serial: Serial,
-    /// What [`Running::hear`] has used up of the console.
-    heard: usize,
     /// What it wrote to its second serial line.
     pub data: PathBuf,
 }
@@ -181,19 +176,16 @@ impl Machine {
             .with_context(|| format!("creating {}", complaints.display()))?;
         let mut process = self
             .command(&data)
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(complaints_file)
             .spawn()
             .context("starting qemu-system-x86_64")?;
         let console = process.stdout.take().context("QEMU without a console")?;
-        let keyboard = process.stdin.take().context("QEMU without a keyboard")?;
         let serial = Serial::new(console, &logs.join(format!("{name}.log")))?;
         Ok(Running {
             process,
-            keyboard,
             serial,
-            heard: 0,
             data,
         })
     }
@@ -272,34 +264,6 @@ impl Running {
             bail!("QEMU ended with {status}");
         }
         Ok(self.serial.text().to_owned())
-    }
-
-    /// Waits until the console says `words`, after what was heard before.
-    pub fn hear(&mut self, words: &str, patience: Duration) -> Result<()> {
-        let from = self.heard;
-        let end = |text: &str| Some(from + text.get(from..)?.find(words)? + words.len());
-        match self.serial.wait(Instant::now() + patience, end) {
-            Heard::Match(end) => {
-                self.heard = end;
-                Ok(())
-            }
-            Heard::Closed => bail!("the machine went off before it said {words:?}"),
-            Heard::Late => bail!("the machine did not say {words:?} in {patience:?}"),
-        }
-    }
-
-    /// Types `line` on the console.
-    pub fn type_line(&mut self, line: &str) -> Result<()> {
-        let typed = self.keyboard.write_all(format!("{line}\n").as_bytes());
-        typed.and_then(|()| self.keyboard.flush()).context("typing")
-    }
-
-    /// The power is cut: SIGKILL for QEMU. What the machine had in its memory is
-    /// gone, and what it had written to its disks is in the images.
-    pub fn cut_power(mut self) -> Result<()> {
-        self.process.kill().context("killing QEMU")?;
-        self.process.wait().context("waiting for QEMU")?;
-        Ok(())
     }
 
     /// All that the console said so far.
