@@ -116,6 +116,27 @@ fn a_container_root_has_no_blocker_and_no_verdict_of_boots() {
 }
 
 #[test]
+fn a_damaged_list_of_packages_is_never_called_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    small_tree(dir.path());
+    let root = dir.path().to_str().unwrap();
+    let first = |expected| {
+        let output = lifeboot(&["packages", "--root", root]);
+        assert_eq!(code(&output), expected);
+        text(&output.stdout).lines().next().unwrap().to_owned()
+    };
+    assert_eq!(first(0), "1 packages on the disk, all of them finished");
+    let status = dir.path().join("var/lib/dpkg/status");
+    let mut damaged = fs::read(&status).unwrap();
+    damaged.extend(b"Package: other\nStatus: install ok inst\0\0\0\0");
+    fs::write(&status, damaged).unwrap();
+    assert_eq!(
+        first(40),
+        "1 packages on the disk, what is finished is not known"
+    );
+}
+
+#[test]
 fn an_empty_directory_is_no_system_that_boots() {
     let dir = tempfile::tempdir().unwrap();
     let output = lifeboot(&["diagnose", "--root", dir.path().to_str().unwrap()]);

@@ -3,7 +3,6 @@
 
 mod lab;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -13,10 +12,12 @@ use libtest_mimic::{Arguments, Trial};
 use lifeboot::facts::packages::deb::{Deb, What};
 use serde_json::Value;
 
+use lab::dpkg::{self, packages};
 use lab::half_upgrade::{self, HalfUpgrade};
 use lab::mounts::Overlay;
+use lab::report::Report;
 use lab::suite::Suite;
-use lab::{LIFEBOOT, base, program, run};
+use lab::{base, program, run};
 
 /// So many packages of a cache are unpacked and compared file by file.
 const UNPACKED: usize = 40;
@@ -41,135 +42,13 @@ fn trial(kind: &str, name: &str, case: impl FnOnce(&Path) -> Result<()> + Send +
     program::trial(format!("{kind}::{name}"), format!("{kind}-{name}"), case)
 }
 
-fn packages(root: &Path) -> Result<Value> {
-    let mut command = Command::new(LIFEBOOT);
-    command.args(["packages", "--json", "--root"]).arg(root);
-    let output = command.output().context("starting lifeboot")?;
-    serde_json::from_slice(&output.stdout).with_context(|| {
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        format!("reading the answer; lifeboot said {words:?}")
-    })
-}
-
-/// What dpkg-query says: the state and version of each `name:architecture`.
-/// A removed package is not there.
-fn dpkg_query(root: &Path) -> Result<BTreeMap<String, (String, String)>> {
-    let format = "${Package}:${Architecture} ${db:Status-Status} ${db:Status-Eflag} ${Version}\n";
-    let mut command = Command::new("dpkg-query");
-    // dpkg of this machine, on a copy of the database: it merges `updates`
-    // when it reads.
-    let copy = tempfile::tempdir()?;
-    run::output(
-        "copying the database",
-        Command::new("cp")
-            .arg("-a")
-            .arg(root.join("var/lib/dpkg"))
-            .arg(copy.path()),
-    )?;
-    command
-        .arg(format!("--admindir={}", copy.path().join("dpkg").display()))
-        .args(["-W", "-f", format]);
-    let said = run::output("asking dpkg-query", &mut command)?;
-    let mut found = BTreeMap::new();
-    for line in said.lines() {
-        let words: Vec<&str> = line.split(' ').collect();
-        let [name, state, flag, rest @ ..] = words.as_slice() else {
-            continue;
-        };
-        if !matches!(*state, "not-installed" | "config-files") {
-            let state = if *flag == "reinstreq" {
-                "broken"
-            } else {
-                state
-            };
-            let version = rest.first().copied().unwrap_or_default();
-            found.insert((*name).to_owned(), (state.to_owned(), version.to_owned()));
-        }
-    }
-    Ok(found)
-}
-
-/// Every step is as far as dpkg says, and nothing that is unfinished is left
-/// out.
+/// Every step is as far as dpkg says, nothing that is unfinished is left out, and
+/// the diagnosis tells exactly that.
 fn standing(upgrade: HalfUpgrade, work: &Path) -> Result<()> {
     let overlay = Overlay::over(&half_upgrade::root(upgrade)?, work)?;
-    let root = overlay.path();
-    let answer = packages(root)?;
-    let dpkg = dpkg_query(root)?;
-    let standing = &answer["standing"];
-    let (from, to) = upgrade.ends();
-    ensure!(
-        standing["from"]["codename"] == from.name(),
-        "{}",
-        standing["from"]
-    );
-    ensure!(
-        standing["to"]["codename"] == to.name(),
-        "{}",
-        standing["to"]
-    );
-    let steps = standing["steps"].as_array().context("no steps")?;
-    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut unfinished = BTreeSet::new();
-    for step in steps {
-        let text = |field: &str| step[field].as_str();
-        let name = text("name").context("a step without a name")?;
-        let architecture = text("architecture").unwrap_or_default();
-        let key = format!("{name}:{architecture}");
-        let there = dpkg.get(&key).or_else(|| dpkg.get(&format!("{name}:all")));
-        let expected = match (there, text("new")) {
-            (None, None) => "removed",
-            (Some(_), None) => "to-remove",
-            (None, Some(_)) => "untouched",
-            (Some((state, _)), _) if matches!(state.as_str(), "broken" | "half-installed") => {
-                "half"
-            }
-            (Some((_, version)), Some(new)) if version != new => "untouched",
-            (Some((state, _)), _) if state == "installed" => "done",
-            (Some(_), _) => "unpacked",
-        };
-        ensure!(
-            text("progress") == Some(expected),
-            "{key}: lifeboot says {:?}, dpkg {there:?}, thus {expected}",
-            text("progress")
-        );
-        *counted.entry(expected).or_default() += 1;
-        if there.is_some_and(|(state, _)| state != "installed") {
-            unfinished.insert(name.to_owned());
-        }
-    }
-    for (word, count) in counted {
-        let said = &standing["counts"][word.replace('-', "_")];
-        ensure!(*said == count, "{word}: {said} and not {count}");
-    }
-    let all = dpkg.iter().filter(|(_, (state, _))| state != "installed");
-    for (key, state) in all {
-        let name = key.split(':').next().unwrap_or(key);
-        ensure!(unfinished.contains(name), "{key} {state:?} is no step");
-    }
+    let unfinished = dpkg::agrees(overlay.path(), upgrade)?;
     ensure!(!unfinished.is_empty(), "nothing is unfinished");
-    audited(root, &unfinished)
-}
-
-/// `dpkg --audit` names these, too.
-fn audited(root: &Path, unfinished: &BTreeSet<String>) -> Result<()> {
-    let said = run::output(
-        "asking dpkg --audit",
-        Command::new("chroot").arg(root).args(["dpkg", "--audit"]),
-    )?;
-    // " libbpf1:amd64        eBPF helper library"
-    let named: BTreeSet<String> = said
-        .lines()
-        .filter_map(|line| line.strip_prefix(' ')?.split_whitespace().next())
-        .map(|name| name.split(':').next().unwrap_or(name).to_owned())
-        .collect();
-    ensure!(
-        named == *unfinished,
-        "only dpkg: {:?}, only lifeboot: {:?}",
-        named.difference(unfinished).collect::<Vec<_>>(),
-        unfinished.difference(&named).collect::<Vec<_>>()
-    );
-    Ok(())
+    dpkg::expect_told(&Report::of_tree(overlay.path())?, overlay.path(), upgrade)
 }
 
 fn cached(root: &Path) -> Result<Vec<PathBuf>> {
@@ -340,7 +219,7 @@ fn quiet(suite: Suite) -> Result<()> {
         answer["faults"]
     );
     let known = answer["packages"].as_array().context("no packages")?.len();
-    let dpkg = dpkg_query(&root)?.len();
-    ensure!(known == dpkg, "{known} packages, dpkg knows {dpkg}");
+    let theirs = dpkg::states(&root)?.len();
+    ensure!(known == theirs, "{known} packages, dpkg knows {theirs}");
     Ok(())
 }

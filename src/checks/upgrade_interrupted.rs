@@ -1,6 +1,8 @@
 //! The package manager was stopped in the middle of its work.
 
 use super::{Check, releases_mixed, some};
+use crate::facts::history::Clock;
+use crate::facts::history::timeline::{self, Stopped};
 use crate::facts::packages::{Dpkg, Packages, State, count_states};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -70,14 +72,21 @@ fn between(dpkg: &Dpkg) -> String {
 fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
     const STATUS: &str = "/var/lib/dpkg/status";
     let mut all = Vec::new();
+    let stopped = timeline::stopped(&tree.history);
     if let Some(run) = &dpkg.upgrade {
+        // apt writes local time; the history knows its zone.
+        let began = match stopped.run {
+            Some(known) => at(known.started, known.clock),
+            None => run.started.clone(),
+        };
         let what = format!(
-            "{:?} began {} and never ended: {} packages planned, {} done, \
+            "{:?} began {began} and never ended: {} packages planned, {} done, \
              {} unpacked, {} cut off, {} untouched",
-            run.command, run.started, run.planned, run.done, run.unpacked, run.half, run.untouched
+            run.command, run.planned, run.done, run.unpacked, run.half, run.untouched
         );
         all.push(Evidence::seen("/var/log/apt/history.log", what));
     }
+    all.extend(times(dpkg, tree, stopped));
     let unfinished = dpkg.unfinished();
     if !unfinished.is_empty() {
         all.push(Evidence::seen(STATUS, count_states(&unfinished)));
@@ -99,13 +108,31 @@ fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
         let what = format!("{} records not yet merged", dpkg.pending_updates);
         all.push(Evidence::seen("/var/lib/dpkg/updates", what));
     }
-    if let Some(line) = &dpkg.last_log_line {
-        all.push(Evidence::seen(
-            "/var/log/dpkg.log",
-            format!("ends with: {line}"),
-        ));
-    }
     all
+}
+
+/// A time in UTC, or in a local time that is not known.
+fn at(time: i64, clock: Clock) -> String {
+    let zone = match clock {
+        Clock::Local => "?",
+        _ => " UTC",
+    };
+    format!("{}{zone}", timeline::when(time))
+}
+
+/// When it stopped, at which step, and whether it was started since.
+fn times(dpkg: &Dpkg, tree: &Tree, stopped: Stopped<'_>) -> Vec<Evidence> {
+    let Some(last) = stopped.last else {
+        let line = dpkg.last_log_line.as_ref();
+        let ends = line.map(|line| format!("ends with: {line}"));
+        let ends = ends.map(|said| Evidence::seen("/var/log/dpkg.log", said));
+        return ends.into_iter().collect();
+    };
+    let said = format!("{}: {}", at(last.time, last.clock), last.text);
+    let since = timeline::started_since(&tree.history, last.time);
+    let since = since.map(|(said, path)| Evidence::seen(path, said));
+    let last = Evidence::seen(&last.path, said);
+    [last].into_iter().chain(since).collect()
 }
 
 /// Whether a system made of two halves works is not known from its files.

@@ -12,6 +12,7 @@ pub mod case;
 pub mod cpio;
 pub mod digest;
 pub mod disks;
+pub mod dpkg;
 pub mod foreign;
 pub mod half_upgrade;
 pub mod hardware;

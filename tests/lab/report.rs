@@ -1,7 +1,12 @@
 //! Reads the JSON report of `lifeboot diagnose`, as a script would.
 
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+
+use super::LIFEBOOT;
 
 /// The part of the report that the lab looks at.
 #[derive(Debug, Deserialize)]
@@ -31,6 +36,23 @@ pub struct Finding {
 }
 
 impl Report {
+    /// What this command, a `lifeboot diagnose --json`, reports.
+    pub fn of(command: &mut Command) -> Result<Self> {
+        let output = command.output().context("starting lifeboot")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let (report, _) = Self::first(&said).with_context(|| {
+            let words = String::from_utf8_lossy(&output.stderr).into_owned();
+            format!("reading the report; lifeboot said {words:?}")
+        })?;
+        Ok(report)
+    }
+
+    /// The diagnosis of a tree.
+    pub fn of_tree(root: &Path) -> Result<Self> {
+        let mut command = Command::new(LIFEBOOT);
+        Self::of(command.args(["diagnose", "--json", "--root"]).arg(root))
+    }
+
     /// The report at the start of `text`, and what follows it.
     pub fn first(text: &str) -> Result<(Self, &str)> {
         let mut reports = serde_json::Deserializer::from_str(text).into_iter();

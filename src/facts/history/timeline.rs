@@ -1,7 +1,7 @@
 //! What of the history matters: a few sentences, and a list that fits a screen.
 
 use super::boots::{Boot, Ending};
-use super::{Event, History, Kind, Weight};
+use super::{Event, History, Kind, Run, Weight};
 use crate::date::date;
 
 /// What happened last, the most telling first.
@@ -113,17 +113,10 @@ fn far(boot: &Boot) -> String {
 
 /// The package work that never came to its end.
 fn unfinished(history: &History) -> Option<String> {
-    let run = history.runs.last().filter(|run| run.ended.is_none());
-    let stopped = of_kind(history, Kind::PackagesStopped);
-    let last = of_kind(history, Kind::PackagesWork);
-    let last = stopped.iter().chain(&last);
-    match run {
+    let stopped = stopped(history);
+    match stopped.run {
         Some(run) => {
-            let after = last
-                .filter(|event| event.time >= run.started)
-                .filter(|event| event.text.starts_with("last entry of dpkg"))
-                .max_by_key(|event| event.time);
-            let after = match after {
+            let after = match stopped.last {
                 Some(event) => format!("; {}: {}", date_of(event), event.text),
                 None => String::new(),
             };
@@ -134,10 +127,51 @@ fn unfinished(history: &History) -> Option<String> {
             ))
         }
         None => {
-            let event = stopped.iter().max_by_key(|event| event.time)?;
+            let event = stopped.last?;
             Some(format!("{}: {}.", date_of(event), event.text))
         }
     }
+}
+
+/// When package work stopped that never came to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopped<'a> {
+    /// The run of apt that it was.
+    pub run: Option<&'a Run>,
+    /// The last that dpkg wrote.
+    pub last: Option<&'a Event>,
+}
+
+/// The package work that never came to its end.
+pub fn stopped(history: &History) -> Stopped<'_> {
+    let run = history.runs.last().filter(|run| run.ended.is_none());
+    let of_kind = |kind: Kind| history.events.iter().filter(move |e| e.kind == kind);
+    let last = match run {
+        Some(run) => of_kind(Kind::PackagesStopped)
+            .chain(of_kind(Kind::PackagesWork))
+            .filter(|event| event.time >= run.started)
+            .filter(|event| event.text.starts_with("last entry of dpkg"))
+            .max_by_key(|event| event.time),
+        None => of_kind(Kind::PackagesStopped).max_by_key(|event| event.time),
+    };
+    Stopped { run, last }
+}
+
+/// Whether the system was started after `time`, as far as its records go, and
+/// the file that tells; none where no boot is recorded at all.
+pub fn started_since(history: &History, time: i64) -> Option<(String, &str)> {
+    let boots = &history.boots;
+    let after = boots.iter().filter(|boot| boot.started > time).count();
+    let last = boots.last()?;
+    let began = when(last.started);
+    let said = match (after, last.ending) {
+        // A live system is looked at.
+        (0, Ending::Running) => return None,
+        (0, _) => format!("the last recorded boot began {began} UTC: none is recorded since"),
+        (1, _) => format!("one boot is recorded since, begun {began} UTC"),
+        _ => format!("{after} boots are recorded since, the last begun {began} UTC"),
+    };
+    Some((said, &last.path))
 }
 
 #[cfg(test)]
@@ -168,6 +202,37 @@ mod tests {
         assert_eq!(chosen[0].text, "replaced");
         assert!(chosen.is_sorted_by_key(|event| event.time));
         assert_eq!(chosen[9].time, 99);
+    }
+
+    #[test]
+    fn boots_after_a_moment_are_counted() {
+        let boot = |started| Boot {
+            ending: Ending::CutOff,
+            ..Boot::new(started, "/var/log/wtmp")
+        };
+        let mut history = History::default();
+        assert!(started_since(&history, 5_000).is_none());
+        history.boots = vec![boot(1_000), boot(4_000)];
+        let said = |time| started_since(&history, time).map(|(said, _)| said);
+        assert_eq!(
+            said(5_000).as_deref(),
+            Some("the last recorded boot began 1970-01-01 01:06 UTC: none is recorded since")
+        );
+        assert_eq!(
+            said(4_000),
+            said(5_000),
+            "the boot during which it happened"
+        );
+        assert_eq!(
+            said(2_000).as_deref(),
+            Some("one boot is recorded since, begun 1970-01-01 01:06 UTC")
+        );
+        assert_eq!(
+            said(0).as_deref(),
+            Some("2 boots are recorded since, the last begun 1970-01-01 01:06 UTC")
+        );
+        history.boots[1].ending = Ending::Running;
+        assert!(started_since(&history, 5_000).is_none());
     }
 
     #[test]

@@ -147,8 +147,14 @@ fn targets(list: &str) -> impl Iterator<Item = (&str, &str, &str, Option<&str>)>
 
 /// The last line of a log.
 pub(super) fn last_line(root: &RootDir, path: &str) -> Option<String> {
-    let text = tail(root, path)?;
-    let line = text.lines().rfind(|line| !line.trim().is_empty())?;
+    last_written(&tail(root, path)?)
+}
+
+/// After a power cut a file has its new length, and NUL bytes where its last
+/// lines were not written.
+fn last_written(text: &str) -> Option<String> {
+    let mut written = text.lines().map(|line| line.trim_matches('\0').trim());
+    let line = written.rfind(|line| !line.is_empty())?;
     Some(line.chars().take(200).collect())
 }
 
@@ -166,6 +172,15 @@ pub(super) fn tail(root: &RootDir, path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_line_that_was_written() {
+        let last = |text: &str| last_written(text);
+        assert_eq!(last("one\ntwo\n\n").as_deref(), Some("two"));
+        assert_eq!(last("one\ntwo\n\0\0\0\0").as_deref(), Some("two"));
+        assert_eq!(last("one\ntw\0\0").as_deref(), Some("tw"));
+        assert_eq!(last("\0\0"), None);
+    }
 
     #[test]
     fn what_a_run_was_to_do() {
