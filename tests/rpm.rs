@@ -327,7 +327,7 @@ fn files_are_verified_as_rpm_does() {
     assert_eq!(code, 40);
     for words in [
         "/usr/bin/hello: mode 0755, shipped 4755",
-        "/usr/bin/tool: owner 5, shipped 0",
+        "/usr/bin/tool: mode 0755, shipped 4755; owner 5, shipped 0",
         "/usr/bin/hello-link: leads to elsewhere, shipped hello",
         "CONFIGURATION FILES THAT ARE NOT AS SHIPPED",
     ] {

@@ -165,6 +165,11 @@ impl Attributes {
     /// What is not as recorded of mode, owner and link, in words.
     pub(super) fn words(&self, unlike: Unlike, root: &RootDir, path: &[u8], meta: &Meta) -> String {
         let mut said = Vec::new();
+        // A ghost ships no mode, and another kind of file is told as such.
+        let is_other = self.mode & S_IFMT == S_IFREG && meta.kind != Kind::File;
+        if is_other || self.flags & flag::GHOST != 0 {
+            return String::new();
+        }
         let name = |id: Option<u32>| id.map_or("an unknown one".to_owned(), |id| id.to_string());
         if unlike.bits & verify::MODE != 0 {
             said.push(format!(
