@@ -1,5 +1,6 @@
 //! What several checks ask about GRUB on the disks of a BIOS machine.
 
+use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
 use crate::finding::Severity;
 use crate::survey::{Content, Disk, GrubCore};
@@ -117,6 +118,28 @@ impl<'f> BiosBoot<'f> {
         };
         at("/boot").or_else(|| at("/"))
     }
+}
+
+/// True when the patient is a machine that starts a kernel of its own, and not
+/// a container's root: it has a kernel package, a boot loader's configuration,
+/// or GRUB in the first sector of its disk.
+pub(super) fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
+    let package = match &tree.packages {
+        Packages::Dpkg(dpkg) => {
+            // Tools of GRUB's may be there to build images with.
+            let installs = |name: &str| {
+                ["grub-pc", "grub-efi"]
+                    .iter()
+                    .any(|of| name.starts_with(of))
+            };
+            dpkg.has(|name| {
+                name.starts_with("linux-image-") || (installs(name) && !name.ends_with("-bin"))
+            })
+        }
+        _ => false,
+    };
+    let disks = facts.has_disks() && facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
+    package || tree.kernels.grub.is_some() || !tree.kernels.kernels.is_empty() || disks
 }
 
 /// The disks that the root lies on.

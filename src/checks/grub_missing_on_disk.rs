@@ -50,7 +50,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if without.is_empty() {
         return;
     }
-    if !super::boots_itself(facts, tree) {
+    if !super::bios_boot::boots_itself(facts, tree) {
         return;
     }
     // A boot loader on a third disk may be this system's, or another's.

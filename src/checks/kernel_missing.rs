@@ -1,6 +1,7 @@
 //! There is no kernel to start.
 
-use super::{Check, boot_unseen, boots_itself};
+use super::bios_boot::boots_itself;
+use super::{Check, boot_unseen};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 

@@ -365,28 +365,6 @@ fn tree_with_usr(facts: &Facts) -> Option<&Tree> {
     facts.tree.as_ref().filter(|tree| !usr_unseen(tree))
 }
 
-/// True when the patient is a machine that starts a kernel of its own, and not
-/// a container's root: it has a kernel package, a boot loader's configuration,
-/// or GRUB in the first sector of its disk.
-fn boots_itself(facts: &Facts, tree: &Tree) -> bool {
-    let package = match &tree.packages {
-        Packages::Dpkg(dpkg) => {
-            // Tools of GRUB's may be there to build images with.
-            let installs = |name: &str| {
-                ["grub-pc", "grub-efi"]
-                    .iter()
-                    .any(|of| name.starts_with(of))
-            };
-            dpkg.has(|name| {
-                name.starts_with("linux-image-") || (installs(name) && !name.ends_with("-bin"))
-            })
-        }
-        _ => false,
-    };
-    let disks = facts.has_disks() && facts.survey.disks.iter().any(|disk| disk.grub_boot_code);
-    package || tree.kernels.grub.is_some() || !tree.kernels.kernels.is_empty() || disks
-}
-
 /// True when the root is that of a machine's disks, and no directory that the
 /// operator named: what surrounds a directory is not the patient's.
 fn on_its_disks(facts: &Facts) -> bool {

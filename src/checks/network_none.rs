@@ -1,7 +1,8 @@
 //! Nothing sets up a network interface at the next boot.
 
+use super::bios_boot::boots_itself;
 use super::sshd::started;
-use super::{Check, boots_itself, tree_with_usr};
+use super::{Check, tree_with_usr};
 use crate::facts::Facts;
 use crate::facts::reach::network::{Idle, Stack};
 use crate::finding::{Evidence, Findings, Severity, Stage};

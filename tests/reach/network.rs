@@ -15,6 +15,9 @@ use crate::lab::mounts::Overlay;
 use crate::lab::report::Report;
 use crate::lab::{LIFEBOOT, base, cache, program, run};
 
+/// One of the comparisons, on a root.
+type Part = fn(&Path) -> Result<()>;
+
 /// Besides those of every lab server.
 const PACKAGES: &str = "netplan.io network-manager nftables ufw";
 
@@ -90,7 +93,7 @@ pub fn trials() -> Vec<Trial> {
             })
         })
         .collect();
-    let parts: [(&str, fn(&Path) -> Result<()>); 3] = [
+    let parts: [(&str, Part); 3] = [
         ("interfaces", interfaces),
         ("netplan", plans),
         ("cards", cards),
