@@ -76,6 +76,9 @@ const BROKEN: [Broken; 8] = [
     },
 ];
 
+/// A test in its folder.
+type Part = fn(&Path) -> Result<()>;
+
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = BROKEN
         .iter()
@@ -90,7 +93,7 @@ pub fn trials() -> Vec<Trial> {
             })
         })
         .collect();
-    let parts: [(&str, fn(&Path) -> Result<()>); 3] = [
+    let parts: [(&str, Part); 3] = [
         ("interfaces", interfaces),
         ("netplan", plans),
         ("cards", cards),
