@@ -79,6 +79,9 @@ const BROKEN: [Broken; 8] = [
     },
 ];
 
+/// A test in its folder.
+type Part = fn(&Path) -> Result<()>;
+
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = BROKEN
         .iter()
