@@ -48,7 +48,8 @@ fn own(array: &Array) -> Own<'_> {
 /// What this image will call an array; none where it is not assembled, or not
 /// known. For the check of the names in fstab.
 pub(super) fn named(tree: &Tree, array: &Array) -> Option<Option<String>> {
-    let image = images(tree).first().filter(|image| is_whole(image))?;
+    let known = |image: &&Image| image.mdadm.is_some() && is_whole(image);
+    let image = images(tree).first().filter(known)?;
     match fate::of(image, command_line(tree), own(array)) {
         Fate::Assembled(name) => Some(name),
         Fate::LeftAlone(_) | Fate::Unknown(_) => None,
