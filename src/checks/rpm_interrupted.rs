@@ -17,7 +17,13 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(open) = &rpm.unfinished else { return };
     let seen = match open.started.and_then(|time| u64::try_from(time).ok()) {
         Some(since) => {
-            let new = rpm.packages.iter().filter(|p| p.installed >= Some(since));
+            // Times are whole seconds: an earlier transaction may have ended in
+            // the one in which this began.
+            let last = rpm.packages.iter().filter_map(|p| p.transaction).max();
+            let new = rpm
+                .packages
+                .iter()
+                .filter(|p| p.installed >= Some(since) && p.transaction == last);
             format!(
                 "{:?} began {} UTC and never ended; packages to install: {}, installed since: {}",
                 open.command,
