@@ -15,9 +15,6 @@ use crate::lab::mounts::Overlay;
 use crate::lab::report::Report;
 use crate::lab::{LIFEBOOT, base, cache, program, run};
 
-/// One of the comparisons, on a root.
-type Part = fn(&Path) -> Result<()>;
-
 /// Besides those of every lab server.
 const PACKAGES: &str = "netplan.io network-manager nftables ufw";
 
