@@ -89,7 +89,7 @@ pub struct Verdict {
 /// Links of the boot chain that this version does not look at. A boot may still
 /// stop there, and the report says so.
 const NOT_EXAMINED: &[&str] = &[
-    "GRUB's core against its modules",
+    "what GRUB's configuration does besides starting its default entry",
     "services beyond their programs and libraries",
     "PAM's own settings, and firewalls that are not plainly shut",
 ];
