@@ -28,6 +28,8 @@ pub(super) struct Boot<'r> {
     units: Units<'r>,
     start: Start,
     scripts: BTreeSet<String>,
+    /// PID 1 reads units.
+    is_systemd: bool,
     /// The init reads units, and reaches the target that services hang on.
     pub(super) reaches_services: bool,
 }
@@ -52,12 +54,13 @@ impl<'r> Boot<'r> {
         let units = Units::open(root);
         let (first, how) = default_unit(command_line);
         let start = Start::from(&units, &first, &how);
-        let systemd = SYSTEMD.iter().any(|path| root.metadata(path).is_ok());
+        let is_systemd = is_systemd(root);
         let scripts = scripts(root);
         let reached = start.position("multi-user.target").is_some();
         Self {
             root,
-            reaches_services: if systemd {
+            is_systemd,
+            reaches_services: if is_systemd {
                 reached
             } else {
                 !scripts.is_empty()
@@ -70,6 +73,10 @@ impl<'r> Boot<'r> {
 
     /// What becomes of the unit `name`, or the init script of that name.
     pub(super) fn standing(&self, name: &str) -> Standing {
+        if !self.is_systemd {
+            // Packages bring units for systemd all the same.
+            return self.script(name);
+        }
         let unit = self.unit(name);
         let listed = self.start.position(name).is_some();
         match unit {
@@ -119,6 +126,13 @@ impl<'r> Boot<'r> {
         let started = units.filter(|name| self.starts(name));
         started.chain(self.scripts.iter().map(String::as_str))
     }
+}
+
+/// True when systemd is there and `/sbin/init` leads to nothing else.
+fn is_systemd(root: &RootDir) -> bool {
+    let init = root.resolve("/sbin/init").ok().map(|found| found.path);
+    SYSTEMD.iter().any(|path| root.metadata(path).is_ok())
+        && init.is_none_or(|path| path.file_name().is_some_and(|name| name == "systemd"))
 }
 
 /// The names of the init scripts that are started.
