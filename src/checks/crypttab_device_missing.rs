@@ -21,7 +21,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         }
         let severity = match needed_by(tree, line) {
             Some(_) => Severity::Blocker,
-            None if has("nofail") => Severity::Note,
+            None if has("nofail") || has("_netdev") => Severity::Note,
             // systemd waits 90 seconds and goes on.
             None => Severity::Degraded,
         };

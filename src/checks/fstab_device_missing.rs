@@ -52,9 +52,10 @@ fn run(facts: &Facts, out: &mut Findings) {
 /// only delay the boot, an automount waits until somebody looks.
 fn severity(line: &Line) -> Severity {
     let entry = &line.entry;
-    if entry.has("nofail") || entry.has("x-systemd.automount") {
+    // A disk of the network is none of this machine's.
+    if entry.has("nofail") || entry.has("x-systemd.automount") || entry.has("_netdev") {
         Severity::Note
-    } else if entry.is_swap() || entry.has("_netdev") || entry.target == Path::new("/") {
+    } else if entry.is_swap() || entry.target == Path::new("/") {
         Severity::Degraded
     } else {
         Severity::Blocker

@@ -26,14 +26,16 @@ fn run(facts: &Facts, out: &mut Findings) {
     if cards.others || cards.cards.is_empty() || names.is_unclear || !network.judged {
         return;
     }
-    let wanted = network.interfaces.iter().filter(|i| i.at_boot && i.is_card);
-    let (there, absent): (Vec<&Interface>, Vec<&Interface>) =
-        wanted.partition(|i| can_be(&i.name, cards, names));
-    // What is found by address or pattern may be one of the cards.
-    let by_more = network
+    let wanted = network
         .interfaces
         .iter()
-        .any(|i| i.at_boot && i.name == "*");
+        .filter(|i| i.at_boot && i.is_card && is_called_like_a_card(&i.name, names));
+    let (there, absent): (Vec<&Interface>, Vec<&Interface>) =
+        wanted.partition(|i| can_be(&i.name, cards, names));
+    // What is found by address or pattern, or made of others, may be a way in.
+    let is_absent = |name: &str| absent.iter().any(|i| i.name == name);
+    let mut at_boot = network.interfaces.iter().filter(|i| i.at_boot);
+    let by_more = at_boot.any(|i| i.name != "lo" && !is_absent(&i.name));
     let alone = there.is_empty() && !by_more && network.others.is_empty();
     let severity = if alone {
         Severity::Unreachable
@@ -43,7 +45,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if let Some(first) = absent.first() {
         let will = will_be(cards, names);
         let title = format!("there will be no {}: the card is called {will}", first.name);
-        let evidence = absent.iter().map(|i| {
+        let evidence = absent.iter().take(10).map(|i| {
             let seen = format!("{} is configured", i.name);
             Evidence::seen(i.place.as_str(), seen).expected(will.as_str())
         });
@@ -54,6 +56,14 @@ fn run(facts: &Facts, out: &mut Findings) {
             .by_hand("put the right name there, or find the card by its MAC address");
         out.push(finding);
     }
+}
+
+/// Bridges, bonds and tunnels are called as anybody likes; cards are not,
+/// unless a file gives them names.
+fn is_called_like_a_card(name: &str, names: &Names) -> bool {
+    let usual = ["en", "eth", "wl", "ib"];
+    usual.iter().any(|start| name.starts_with(start))
+        || names.given.iter().any(|given| given.name == name)
 }
 
 /// True when one of the cards may get the name.

@@ -41,7 +41,7 @@ pub(super) fn command_line(kernels: &Kernels) -> Option<&str> {
 pub(super) fn collect(root: &RootDir, command_line: Option<&str>) -> Reach {
     let boot = Boot::of(root, command_line);
     let ssh = ssh::collect(root, &boot);
-    let ports = ssh.as_ref().map_or(&[][..], |ssh| ssh.ports.as_slice());
+    let ports = ssh.as_ref().map_or(&[][..], Ssh::listens);
     Reach {
         firewall: firewall::collect(root, &boot, ports),
         ssh,

@@ -174,6 +174,9 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>, command_line: Option<&str
     let planned = network_of_plan(root, boot);
     for (stack, said) in all {
         let standing = boot.standing(stack.unit());
+        if standing == Standing::Started {
+            network.others.extend(of_the_vendor(&said));
+        }
         let wanted = planned && by_plan(stack) && standing == Standing::NotStarted;
         if standing == Standing::Started || wanted || said.by_udev {
             network.add(stack, said);
@@ -204,6 +207,17 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>, command_line: Option<&str
     }
     network.no_dhcp_client = network.wants_dhcp() && !ifupdown::has_client(boot);
     network
+}
+
+/// Files of the distribution's own that set up any card, as on cloud images.
+fn of_the_vendor(said: &Said) -> Option<String> {
+    let sets_up = |i: &&Interface| {
+        i.place.starts_with("/usr/") && i.dhcp && (i.name == "*" || i.name.starts_with('e'))
+    };
+    said.interfaces
+        .iter()
+        .find(sets_up)
+        .map(|i| i.place.clone())
 }
 
 /// True when netplan's generator runs at the boot.
@@ -290,6 +304,9 @@ fn others(root: &RootDir, boot: &Boot<'_>, command_line: Option<&str>) -> Vec<St
         }
     }
     found.extend(own_scripts(boot));
+    if super::ssh::has_cloud_init(root) {
+        found.push("cloud-init".into());
+    }
     found
 }
 

@@ -68,7 +68,11 @@ pub(super) fn read(root: &RootDir, command_line: Option<&str>) -> Names {
 }
 
 fn links(root: &RootDir, names: &mut Names) {
-    for folder in ["/etc/systemd/network", "/run/systemd/network"] {
+    for folder in [
+        "/etc/systemd/network",
+        "/run/systemd/network",
+        "/usr/local/lib/systemd/network",
+    ] {
         for entry in root.read_dir(folder).unwrap_or_default() {
             let path = format!("{folder}/{}", entry.name.to_string_lossy());
             if !path.ends_with(".link") || SWITCHES.contains(&path.as_str()) {

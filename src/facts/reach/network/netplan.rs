@@ -35,6 +35,10 @@ const OTHERS: [&str; 6] = [
     "openvswitch",
 ];
 
+/// More is no plan that somebody wrote, and a parser's time grows with it.
+const PLAN_BYTES_MAX: usize = 64 << 10;
+const NESTED_MAX: usize = 256;
+
 /// Reads every plan of a root.
 pub(super) fn read(root: &RootDir) -> Said {
     let mut said = Said::default();
@@ -54,7 +58,17 @@ pub(super) fn read(root: &RootDir) -> Said {
         let Some(text) = said.read(root, &path) else {
             continue;
         };
+        let nested = text.bytes().filter(|byte| matches!(byte, b'[' | b'{'));
+        if text.len() > PLAN_BYTES_MAX || nested.count() > NESTED_MAX {
+            said.unreadable
+                .push(format!("{path}: larger than any plan"));
+            continue;
+        }
         match plan(&text) {
+            Ok(None) if serde_yaml_ng::from_str::<Value>(&text).is_err() => {
+                let why = "it repeats a key, which this version does not read";
+                said.unreadable.push(format!("{path}: {why}"));
+            }
             Ok(Some(network)) => {
                 renderer = renderer_of(&network).unwrap_or(renderer);
                 plans.push((path, network));

@@ -38,13 +38,16 @@ pub(super) fn read(root: &RootDir) -> Said {
     said
 }
 
+/// Names in one file.
+const INTERFACES_MAX: usize = 64;
+
 /// What a file is for; those of the vendor for containers are for no card.
 fn interfaces(path: &str, text: &str) -> Vec<Interface> {
     let ini = Ini::parse(text);
     let names = ini
         .all("Match", "Name")
         .flat_map(|s| s.value.split_whitespace());
-    let names: Vec<&str> = names.collect();
+    let names: Vec<&str> = names.take(INTERFACES_MAX).collect();
     let by_more = [
         "MACAddress",
         "Path",
@@ -65,6 +68,7 @@ fn interfaces(path: &str, text: &str) -> Vec<Interface> {
     let dhcp = ini
         .value("Network", "DHCP")
         .is_some_and(|value| value != "no");
+    let lost = lost_gateway(&ini);
     let make = |name: &str, is_card: bool| Interface {
         name: name.to_owned(),
         place: path.to_owned(),
@@ -72,7 +76,7 @@ fn interfaces(path: &str, text: &str) -> Vec<Interface> {
         at_boot: !vendor && ini.value("Link", "Unmanaged").is_none_or(|v| v == "no"),
         is_card,
         dhcp,
-        lost_gateway: lost_gateway(&ini),
+        lost_gateway: lost.clone(),
     };
     let plain = |name: &&str| !name.contains(['*', '?', '[', '!']);
     let mut found: Vec<Interface> = names

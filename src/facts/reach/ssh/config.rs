@@ -16,6 +16,12 @@ const LIMIT: u64 = 1 << 20;
 /// `SERVCONF_MAX_DEPTH`.
 const DEPTH_MAX: usize = 16;
 
+/// Refused lines that are told; sshd itself stops at one of them.
+const REFUSED_MAX: usize = 20;
+
+/// Where some distributions keep what the administrator did not change.
+const VENDOR: &str = "/usr";
+
 /// Files and bytes in all: one that includes itself twice would never end.
 const FILES_MAX: usize = 1000;
 const BYTES_MAX: usize = 8 << 20;
@@ -80,6 +86,15 @@ impl Config {
             Ok(text) => text,
             // An included file that is missing is passed over.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && depth > 0 => return,
+            // SUSE's sshd reads the distribution's own file then.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && !path.starts_with(VENDOR)
+                    && root.metadata(format!("{VENDOR}{path}")).is_ok() =>
+            {
+                self.file(root, &format!("{VENDOR}{path}"), program, matched, depth);
+                return;
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 self.refuse(path, 0, "", "there is no such file");
                 return;
@@ -91,7 +106,7 @@ impl Config {
         };
         self.bytes = self.bytes.saturating_add(text.len());
         for (index, raw) in text.lines().enumerate() {
-            if self.is_too_much() {
+            if self.is_too_much() || self.refused.len() >= REFUSED_MAX {
                 return;
             }
             let line = index + 1;
@@ -154,7 +169,7 @@ impl Config {
 
     fn refuse(&mut self, path: &str, line: usize, text: &str, why: &str) {
         // sshd stops at the first or the last of them; a few tell enough.
-        if self.refused.len() < 20 {
+        if self.refused.len() < REFUSED_MAX {
             self.refused.push(Refused {
                 path: path.to_owned(),
                 line,

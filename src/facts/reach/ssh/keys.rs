@@ -6,7 +6,9 @@
 
 use super::accounts::{Unsafe, User};
 use super::config::Config;
-use crate::sys::root_dir::{Meta, RootDir};
+use std::path::Path;
+
+use crate::sys::root_dir::{Kind, Meta, RootDir};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -75,7 +77,12 @@ fn path_of(file: &str, user: &User) -> Option<String> {
 fn one(root: &RootDir, path: &str, user: &User, strict: bool) -> Keys {
     let text = match root.read_text(path, LIMIT) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Keys::None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return match is_elsewhere(root, path, user) {
+                true => Keys::Unclear,
+                false => Keys::None,
+            };
+        }
         Err(_) => return Keys::Unclear,
     };
     let mut lines = text.lines().map(str::trim);
@@ -83,9 +90,29 @@ fn one(root: &RootDir, path: &str, user: &User, strict: bool) -> Keys {
         return Keys::None;
     }
     match refused(root, path, user) {
+        // Debian's sshd takes a group that has no other member.
+        Some(place) if strict && place.mode & 0o002 == 0 && is_own(&place, user) => Keys::Unclear,
         Some(place) if strict => Keys::Refused(place),
         _ => Keys::Good,
     }
+}
+
+fn is_own(place: &Unsafe, user: &User) -> bool {
+    place.uid == 0 || place.uid == user.uid
+}
+
+/// The home is on a filesystem of its own that is not mounted, or a link on the
+/// way leads out of what is: the keys may be there when the system runs.
+fn is_elsewhere(root: &RootDir, path: &str, user: &User) -> bool {
+    let is_home = root
+        .metadata(&user.home)
+        .is_ok_and(|meta| meta.kind == Kind::Directory);
+    let dangles = |path: &Path| {
+        let link = root.symlink_metadata(path);
+        link.is_ok_and(|meta| meta.kind == Kind::Symlink) && root.metadata(path).is_err()
+    };
+    let path = Path::new(path);
+    !is_home || dangles(path) || path.parent().is_some_and(dangles)
 }
 
 /// The first place on the way up that is not trusted.

@@ -52,8 +52,12 @@ const NOLOGIN: &str = "/etc/nologin";
 pub struct Ssh {
     /// The program.
     pub program: String,
-    /// Why the boot does not start it; none when it does.
+    /// Why the boot does not start it; none when it does, when something else
+    /// lets people in, or when that is not known.
     pub off: Option<Off>,
+    /// The boot starts it.
+    #[serde(default)]
+    pub started: bool,
     /// The first file of its configuration.
     pub config: String,
     /// Lines that make it refuse its configuration.
@@ -80,9 +84,17 @@ pub struct Ssh {
 }
 
 impl Ssh {
+    /// The ports that connections come to.
+    pub(super) fn listens(&self) -> &[u16] {
+        match &self.socket {
+            Some(socket) if !socket.ports.is_empty() => &socket.ports,
+            _ => &self.ports,
+        }
+    }
+
     /// True when the boot starts sshd as far as its units say.
     pub fn is_started(&self) -> bool {
-        self.off.is_none()
+        self.started
     }
 }
 
@@ -96,13 +108,20 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>) -> Option<Ssh> {
     let today = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() / 86_400);
-    let ports = ports(&config, &options);
+    // Where no port is named it is this one, and a socket may have another.
+    let named = ports(&config, &options);
+    let ports = if named.is_empty() {
+        vec![22]
+    } else {
+        named.clone()
+    };
     Some(Ssh {
         off: standing::off(root, boot),
+        started: standing::is_started(root, boot),
         host_keys: host_keys(root, &config, &options),
         makes_keys: makes_keys(root, boot),
         separation: separation::look(root, boot, &program),
-        socket: socket::look(boot, &ports),
+        socket: socket::look(boot, &named),
         ports,
         accounts: accounts::judge(
             root,
@@ -111,7 +130,9 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>) -> Option<Ssh> {
             people.as_deref().unwrap_or_default(),
             today,
         ),
-        accounts_unclear: people.is_none()
+        accounts_unclear: people
+            .as_ref()
+            .is_none_or(|all| all.len() >= accounts::MOST)
             || policy.is_unclear
             || policy::has_other_accounts(root)
             || has_cloud_init(root),
@@ -183,20 +204,26 @@ fn makes_keys(root: &RootDir, boot: &Boot<'_>) -> bool {
 }
 
 /// cloud-init makes users and keys at the first boot.
-fn has_cloud_init(root: &RootDir) -> bool {
+pub(super) fn has_cloud_init(root: &RootDir) -> bool {
     let there = |path: &str| root.metadata(Path::new(path)).is_ok();
     there("/etc/cloud/cloud.cfg") && !there("/etc/cloud/cloud-init.disabled")
 }
 
 fn ports(config: &Config, options: &Options) -> Vec<u16> {
     let named = if options.ports.is_empty() {
-        config.all("port").iter().map(|p| (*p).to_owned()).collect()
+        let listens = config.all("listenaddress");
+        let listens = listens.iter().filter_map(|address| port_of(address));
+        let named = config.all("port");
+        let named = named.iter().map(|port| (*port).to_owned());
+        named.chain(listens).collect()
     } else {
         options.ports.clone()
     };
-    let mut ports: Vec<u16> = named.iter().filter_map(|port| port.parse().ok()).collect();
-    if ports.is_empty() {
-        ports.push(22);
-    }
-    ports
+    named.iter().filter_map(|port| port.parse().ok()).collect()
+}
+
+/// The port of `192.0.2.1:2222` and `[::]:2222`; `2001:db8::1` has none.
+fn port_of(address: &str) -> Option<String> {
+    let (host, port) = address.rsplit_once(':')?;
+    (!host.contains(':') || host.ends_with(']')).then(|| port.to_owned())
 }

@@ -9,9 +9,10 @@ pub(super) const PROGRAM: &str = "/usr/sbin/sshd";
 const CONFIG: &str = "/etc/ssh/sshd_config";
 
 /// Files and the variable in them that ends up on the command line.
-const DEFAULTS: [(&str, &str); 2] = [
+const DEFAULTS: [(&str, &str); 3] = [
     ("/etc/default/ssh", "SSHD_OPTS"),
     ("/etc/sysconfig/sshd", "OPTIONS"),
+    ("/etc/sysconfig/ssh", "SSHD_OPTS"),
 ];
 
 /// The options that matter here.
@@ -58,7 +59,10 @@ impl Options {
             }
         }
         while let Some(word) = words.next() {
-            let Some(option) = ["-f", "-h", "-p"].iter().find(|o| word.starts_with(**o)) else {
+            let Some(option) = ["-f", "-h", "-p", "-o"]
+                .iter()
+                .find(|o| word.starts_with(**o))
+            else {
                 continue;
             };
             let glued = word.get(2..).filter(|rest| !rest.is_empty());
@@ -69,11 +73,19 @@ impl Options {
                 "-f" if value.starts_with('/') => value.clone_into(&mut all.config),
                 "-h" => all.keys.push(value.to_owned()),
                 "-p" => all.ports.push(value.to_owned()),
+                "-o" => all.ports.extend(port_of(value)),
                 _ => {}
             }
         }
         all
     }
+}
+
+/// `Port=2222`.
+fn port_of(option: &str) -> Option<String> {
+    let (keyword, value) = option.split_once('=')?;
+    let is_port = keyword.trim().eq_ignore_ascii_case("port");
+    is_port.then(|| value.trim().to_owned())
 }
 
 /// The words of one variable of a file of settings.

@@ -32,6 +32,9 @@ const DECIDES: [&str; 11] = [
     "challengeresponseauthentication",
 ];
 
+/// Names in one list; more are no configuration.
+const PATTERNS_MAX: usize = 500;
+
 /// Keywords that bring ways in which are not looked at.
 const OTHER_WAYS: [&str; 5] = [
     "authorizedkeyscommand",
@@ -102,6 +105,10 @@ impl Policy {
                     .is_some_and(|v| v != "no" && v != "none")
             }),
             is_unclear: config.depends(&DECIDES)
+                || config.depends(&OTHER_WAYS)
+                || lists(config)
+                    .iter()
+                    .any(|l| l.patterns.len() >= PATTERNS_MAX)
                 || config.first(&["authenticationmethods"]).is_some()
                 || lists(config).iter().any(List::is_unclear),
         }
@@ -164,7 +171,7 @@ fn lists(config: &Config) -> Vec<List> {
         Some(List {
             is_deny,
             is_group,
-            patterns: line.arguments.clone(),
+            patterns: line.arguments.iter().take(PATTERNS_MAX).cloned().collect(),
             line: line_of(line),
         })
     });

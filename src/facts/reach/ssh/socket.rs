@@ -42,7 +42,7 @@ pub(super) fn look(boot: &Boot<'_>, ports: &[u16]) -> Option<Socket> {
     let streams = unit.values("Socket", "ListenStream");
     let listens: Vec<u16> = streams.iter().filter_map(|value| port(value)).collect();
     let clear = !listens.is_empty() && listens.len() == streams.len();
-    let differs = clear && !listens.iter().any(|port| ports.contains(port));
+    let differs = clear && !ports.is_empty() && !listens.iter().any(|port| ports.contains(port));
     Some(Socket {
         unit: name.to_owned(),
         path: unit.path.clone(),

@@ -63,7 +63,7 @@ pub(super) fn off(root: &RootDir, boot: &Boot<'_>) -> Option<Off> {
         let found = standings.iter().find(|(_, standing)| *standing == wanted);
         found.map(|(name, _)| (*name).to_owned())
     };
-    if with(Standing::Started).is_some() || is_started_otherwise(root) {
+    if is_started(root, boot) {
         return None;
     }
     if root.metadata(NOT_TO_BE_RUN).is_ok() && with(Standing::PassedOver).is_some() {
@@ -78,6 +78,22 @@ pub(super) fn off(root: &RootDir, boot: &Boot<'_>) -> Option<Off> {
         return Some(Off::Masked { unit });
     }
     with(Standing::NotStarted).map(|unit| Off::Disabled { unit })
+}
+
+/// True when the boot starts OpenSSH's sshd: by the usual unit or script, by
+/// another unit, or otherwise.
+pub(super) fn is_started(root: &RootDir, boot: &Boot<'_>) -> bool {
+    let by_own = |name: &str| {
+        let unit = boot.unit(name);
+        let line = unit
+            .as_ref()
+            .and_then(|unit| unit.value("Service", "ExecStart"));
+        let program = line.and_then(|line| line.split_whitespace().next());
+        program.is_some_and(|program| program.ends_with("/sshd"))
+    };
+    UNITS.iter().any(|name| boot.starts(name))
+        || is_started_otherwise(root)
+        || boot.names().any(by_own)
 }
 
 /// inetd starts it, or a script that is none of a service's.
