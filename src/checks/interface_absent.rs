@@ -130,5 +130,7 @@ mod tests {
         };
         assert!(can_be("eth0", &cards, &names));
         assert_eq!(will_be(&cards, &names), "eth0");
+        assert!(is_called_like_a_card("enp0s2", &names));
+        assert!(!is_called_like_a_card("br0", &names));
     }
 }
