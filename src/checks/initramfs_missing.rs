@@ -36,14 +36,6 @@ fn run(facts: &Facts, out: &mut Findings) {
             ),
         );
     }
-    let none = kernels.kernels.iter().all(|k| k.initramfs.is_none());
-    if booted.is_none() && none && !kernels.kernels.is_empty() {
-        return out.could_not_tell(
-            Stage::Initramfs,
-            "whether the kernels start without an initramfs",
-            "none has one, and which entry GRUB starts is not known: they may be built without",
-        );
-    }
     for kernel in kernels.kernels.iter().filter(|k| !usable(k)) {
         let is_booted = booted.is_some_and(|entry| entry.kernel == kernel.image);
         let named = booted.is_some_and(|entry| is_booted && !entry.initramfs.is_empty());
