@@ -1,5 +1,8 @@
 //! What several checks ask about GRUB on the disks of a BIOS machine.
 
+use std::path::Path;
+
+use crate::assembly::{Layer, Level, Volume};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
 use crate::finding::Severity;
@@ -35,11 +38,10 @@ impl<'f> BiosBoot<'f> {
         let (Search::Found(info), Some(tree)) = (&facts.search, &facts.tree) else {
             return None;
         };
-        let disks = own_disks(facts, info);
-        if super::boot_unseen(tree) || disks.iter().any(|disk| has_esp(disk)) {
+        if super::boot_unseen(tree) || boots_by_partition(facts).is_some() {
             return None;
         }
-        let cores = disks
+        let cores = own_disks(facts, info)
             .into_iter()
             .filter_map(|disk| Some((disk, disk.grub_core.as_ref()?)))
             .filter(|(_, core)| core.trouble.is_none())
@@ -150,8 +152,47 @@ pub(super) fn own_disks<'f>(facts: &'f Facts, info: &SysrootInfo) -> Vec<&'f Dis
         .collect()
 }
 
-pub(super) fn has_esp(disk: &Disk) -> bool {
-    disk.partitions.iter().any(|part| part.purpose == "esp")
+/// What other firmware than a BIOS boots from, where any disk has it: `esp` or
+/// `prep`. It may lie on another disk than the root.
+pub(super) fn boots_by_partition(facts: &Facts) -> Option<&'static str> {
+    ["esp", "prep"].into_iter().find(|purpose| {
+        let mut parts = facts.survey.disks.iter().flat_map(|disk| &disk.partitions);
+        parts.any(|part| part.purpose == *purpose)
+    })
+}
+
+/// True when the root or its /boot lies on a volume that outlives a disk, so
+/// that the machine is to boot from any of its disks. The profile of a btrfs on
+/// several disks is not known.
+pub(super) fn on_a_mirror(facts: &Facts, info: &SysrootInfo) -> bool {
+    let places = [Path::new("/"), Path::new("/boot")];
+    let parts = info.parts.iter();
+    let below: Vec<&String> = parts
+        .filter(|part| places.contains(&part.target.as_path()))
+        .flat_map(|part| &part.below)
+        .collect();
+    let mut volumes = facts.assembly.volumes.iter();
+    volumes.any(|volume| below.contains(&&volume.name) && outlives_a_disk(facts, volume))
+}
+
+fn outlives_a_disk(facts: &Facts, volume: &Volume) -> bool {
+    match &volume.layer {
+        Layer::Array { uuid } => {
+            let mut arrays = facts.assembly.arrays.iter();
+            let array = arrays.find(|array| array.uuid == *uuid);
+            let level = array.and_then(|array| Level::of(array.level));
+            !matches!(level, None | Some(Level::Linear | Level::Raid0))
+        }
+        Layer::Logical { group } => {
+            let group = facts.assembly.groups.iter().find(|own| own.uuid == *group);
+            let mut volumes = group.iter().flat_map(|group| &group.volumes);
+            let own = volumes.find(|own| own.name == volume.name);
+            own.is_some_and(|own| {
+                own.kind == "mirror" || (own.kind.starts_with("raid") && own.kind != "raid0")
+            })
+        }
+        _ => false,
+    }
 }
 
 /// Where on the disk a core begins, as evidence names it.

@@ -1,7 +1,7 @@
 //! A disk of the root's mirror without a boot loader.
 
 use super::Check;
-use super::bios_boot::{has_esp, own_disks, place};
+use super::bios_boot::{boots_by_partition, on_a_mirror, own_disks, place};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -24,13 +24,22 @@ fn run(facts: &Facts, out: &mut Findings) {
     if disks.is_empty() {
         return;
     }
-    if disks.iter().any(|disk| has_esp(disk)) {
-        out.could_not_tell(
-            Stage::Bootloader,
-            "the UEFI boot loader",
-            "what is on the EFI system partition is not examined by this version",
-        );
-        return;
+    match boots_by_partition(facts) {
+        Some("esp") => {
+            return out.could_not_tell(
+                Stage::Bootloader,
+                "the UEFI boot loader",
+                "what is on the EFI system partition is not examined by this version",
+            );
+        }
+        Some(_) => {
+            return out.could_not_tell(
+                Stage::Bootloader,
+                "the boot loader",
+                "what is on the PReP boot partition is not examined by this version",
+            );
+        }
+        None => {}
     }
     for disk in &disks {
         let trouble = disk
@@ -70,6 +79,19 @@ fn run(facts: &Facts, out: &mut Findings) {
             "the boot loader",
             "it is not GRUB, and this version examines no other",
         );
+        return;
+    }
+    if none && disks.iter().all(|disk| disk.table.is_none()) {
+        out.could_not_tell(
+            Stage::Bootloader,
+            "the boot loader",
+            "no disk of this root has one, nor a partition table: what runs this \
+             machine may start its kernel by itself",
+        );
+        return;
+    }
+    // Of disks without redundancy one is booted from; the others need nothing.
+    if !none && !on_a_mirror(facts, info) {
         return;
     }
     let severity = if none {

@@ -4,6 +4,7 @@ use super::Check;
 use super::bios_boot::{BiosBoot, Goal, place, searched_uuid};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Stage};
+use crate::survey::{Disk, GrubCore};
 
 pub(super) const CHECK: Check = Check {
     id: "bootloader/grub-prefix-unknown",
@@ -21,6 +22,16 @@ fn run(facts: &Facts, out: &mut Findings) {
         .iter()
         .filter(|(disk, core)| boot.goal(disk, core) == Goal::Nowhere)
         .collect();
+    let told = |(disk, core): &(&Disk, &GrubCore)| {
+        matches!(boot.goal(disk, core), Goal::Own | Goal::Nowhere)
+    };
+    if !boot.cores.iter().any(told) {
+        for (disk, core) in &boot.cores {
+            let prefix = core.prefix.as_deref().unwrap_or("(no device)");
+            let what = format!("whether GRUB on {} starts this system", disk.name);
+            out.could_not_tell(Stage::Bootloader, what, format!("it looks on {prefix}"));
+        }
+    }
     let severity = boot.severity(lost.len());
     for (disk, core) in lost {
         let prefix = core.prefix.as_deref().unwrap_or_default();

@@ -21,6 +21,21 @@ fn run(facts: &Facts, out: &mut Findings) {
     let booted = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
     // A kernel of one's own may do without; then none has one.
     let with: Vec<&Kernel> = kernels.kernels.iter().filter(|k| usable(k)).collect();
+    if let Some(entry) = booted.filter(|entry| entry.initramfs.is_empty())
+        && let Some(device) = entry.parameter("root")
+        && ["UUID=", "LABEL="]
+            .iter()
+            .any(|kind| device.starts_with(kind))
+    {
+        out.could_not_tell(
+            Stage::Initramfs,
+            format!("whether {} starts without an initramfs", entry.kernel),
+            format!(
+                "GRUB gives it none, and root={device} is understood by an initramfs only: \
+                 the kernel would need one built in"
+            ),
+        );
+    }
     for kernel in kernels.kernels.iter().filter(|k| !usable(k)) {
         let is_booted = booted.is_some_and(|entry| entry.kernel == kernel.image);
         let named = booted.is_some_and(|entry| is_booted && !entry.initramfs.is_empty());

@@ -14,11 +14,10 @@ pub(super) const CHECK: Check = Check {
 
 /// Programs that people get along with: without them nobody becomes root or
 /// logs in anew.
-const NEEDED: [&str; 6] = [
+const NEEDED: [&str; 5] = [
     "/su",
     "/sudo",
     "/passwd",
-    "/pkexec",
     "/unix_chkpwd",
     "/dbus-daemon-launch-helper",
 ];

@@ -4,9 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::boot_files;
-use crate::sys::root_dir::RootDir;
+use crate::sys::root_dir::{Kind, RootDir};
 
 const LIMIT: u64 = 4 << 20;
+
+/// Names before the root inside its filesystem that are tried.
+const SUBVOLUME_DEPTH_MAX: usize = 8;
 
 /// One `menuentry`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +98,25 @@ fn in_patient(root: &RootDir, path: &str) -> String {
     {
         return path.to_owned();
     }
-    inside
+    if root.metadata(&inside).is_ok() {
+        return inside;
+    }
+    below_subvolume(root, path).unwrap_or(inside)
+}
+
+/// A subvolume of btrfs or a dataset of ZFS that is the root stands before the
+/// path: `/@rootfs/boot/vmlinuz`, `/ROOT/pve-1@/boot/vmlinuz`.
+fn below_subvolume(root: &RootDir, path: &str) -> Option<String> {
+    let slashes = path.match_indices('/').skip(1).take(SUBVOLUME_DEPTH_MAX);
+    let mut rests = slashes.filter_map(|(at, _)| path.get(at..));
+    rests.find_map(|rest| {
+        let places = [rest.to_owned(), format!("/boot{rest}")];
+        let mut there = places.into_iter().filter(|place| {
+            root.metadata(place)
+                .is_ok_and(|meta| meta.kind == Kind::File)
+        });
+        there.next()
+    })
 }
 
 fn parse(text: &str) -> Grub {
@@ -188,6 +209,23 @@ mod tests {
         assert_eq!(first.parameter("init"), Some("/b"));
         assert_eq!(grub.entries[1].kernel, "/vmlinuz-5");
         assert!(grub.entries[1].initramfs.is_empty());
+    }
+
+    #[test]
+    fn a_subvolume_may_stand_before_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("boot")).unwrap();
+        std::fs::write(folder.path().join("boot/vmlinuz-6"), "x").unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        for path in [
+            "/@rootfs/boot/vmlinuz-6",
+            "/ROOT/pve-1@/boot/vmlinuz-6",
+            "/@boot/vmlinuz-6",
+            "/vmlinuz-6",
+        ] {
+            assert_eq!(in_patient(&root, path), "/boot/vmlinuz-6");
+        }
+        assert_eq!(in_patient(&root, "/@/boot/no"), "/boot/@/boot/no");
     }
 
     #[test]

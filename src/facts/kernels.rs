@@ -59,11 +59,12 @@ impl Kernels {
 }
 
 /// Names of an initramfs, by distribution family.
-fn initramfs_names(release: &str) -> [String; 3] {
+fn initramfs_names(release: &str) -> [String; 4] {
     [
         format!("/boot/initrd.img-{release}"),
         format!("/boot/initramfs-{release}.img"),
         format!("/boot/initrd-{release}"),
+        format!("/boot/initrd-{release}.img"),
     ]
 }
 

@@ -40,9 +40,10 @@ const BACKUP_ONLY: &str =
 
 /// Partition types of the UEFI specification and the Discoverable Partitions
 /// Specification, as they lie on disk (first three fields little-endian).
-const PURPOSES: [(&str, &str); 7] = [
+const PURPOSES: [(&str, &str); 8] = [
     ("21686148-6449-6e6f-744e-656564454649", "bios-boot"),
     ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "esp"),
+    ("9e1a2d38-c612-4316-aa26-8b49521e5a8b", "prep"),
     ("a19d880f-05fc-4d3b-a006-743f0f84911e", "linux-raid"),
     ("0fc63daf-8483-4772-8e79-3d69d8477de4", "linux"),
     ("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap"),
@@ -347,6 +348,7 @@ fn mbr_purpose(kind: u8) -> String {
         0x83 => "linux".into(),
         0x8E => "linux-lvm".into(),
         0xEF => "esp".into(),
+        0x41 => "prep".into(),
         0xFD => "linux-raid".into(),
         other => format!("type {other:02x}"),
     }

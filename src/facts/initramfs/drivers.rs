@@ -18,6 +18,9 @@ const INDEX_BYTES_MAX: u64 = 32 << 20;
 /// Most directories of modules that are walked; a real tree has 1000.
 const DIRECTORIES_MAX: usize = 20_000;
 
+/// Most names in them that are looked at; a real tree has 10000.
+const ENTRIES_MAX: usize = 500_000;
+
 /// One thing that the boot needs a driver for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driver {
@@ -212,12 +215,17 @@ pub(super) fn modules(root: &RootDir, release: &str) -> HashSet<String> {
     let mut names = HashSet::new();
     let mut todo = vec![format!("/lib/modules/{release}")];
     let mut walked = 0;
+    let mut looked_at = 0_usize;
     while let Some(path) = todo.pop() {
         walked += 1;
         if walked > DIRECTORIES_MAX {
             break;
         }
         for entry in root.read_dir(&path).unwrap_or_default() {
+            looked_at += 1;
+            if looked_at > ENTRIES_MAX {
+                return names;
+            }
             let name = entry.name.to_string_lossy();
             let inside = format!("{path}/{name}");
             match entry.kind {

@@ -17,6 +17,8 @@ pub(super) struct Rule {
     forbidden: u32,
     /// Bits that must be set.
     needed: u32,
+    /// True when the group root may write it.
+    group_root_may_write: bool,
     /// What does not work otherwise.
     pub(super) effect: &'static str,
 }
@@ -30,6 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         root_only: true,
         forbidden: 0o022,
         needed: 0,
+        group_root_may_write: true,
         effect: "sudo refuses it",
     },
     Rule {
@@ -37,6 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         root_only: true,
         forbidden: 0o022,
         needed: 0,
+        group_root_may_write: false,
         effect: "cron leaves it out",
     },
     Rule {
@@ -44,6 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         root_only: true,
         forbidden: 0o022,
         needed: 0,
+        group_root_may_write: false,
         effect: "logrotate leaves it out",
     },
     Rule {
@@ -51,6 +56,7 @@ pub(super) const RULES: &[Rule] = &[
         root_only: true,
         forbidden: 0o022,
         needed: 0,
+        group_root_may_write: false,
         effect: "sshd refuses root's keys (StrictModes)",
     },
     Rule {
@@ -60,6 +66,7 @@ pub(super) const RULES: &[Rule] = &[
         root_only: false,
         forbidden: 0,
         needed: 0o011,
+        group_root_may_write: false,
         effect: "only root gets through: services with a user of their own fail",
     },
 ];
@@ -86,9 +93,11 @@ impl Rule {
     }
 
     pub(super) fn is_broken(&self, meta: &Meta) -> bool {
+        let by_root = self.group_root_may_write && meta.gid == 0;
+        let forbidden = self.forbidden & !(if by_root { 0o020 } else { 0 });
         matches!(meta.kind, Kind::File | Kind::Directory)
             && ((self.root_only && meta.uid != 0)
-                || meta.mode & self.forbidden != 0
+                || meta.mode & forbidden != 0
                 || meta.mode & self.needed != self.needed)
     }
 
@@ -126,6 +135,12 @@ mod tests {
         assert!(!cron.is_broken(&with(0o644, 0)));
         assert!(cron.is_broken(&with(0o644, 1000)) && cron.is_broken(&with(0o664, 0)));
         assert_eq!(cron.mode(&with(0o666, 0)), Some(0o644));
+        let sudo = rule("/etc/sudoers");
+        let by_group = |gid| Meta {
+            gid,
+            ..with(0o460, 0)
+        };
+        assert!(!sudo.is_broken(&by_group(0)) && sudo.is_broken(&by_group(27)));
         let usr = rule("/usr");
         assert!(usr.is_broken(&with(0o700, 0)) && !usr.is_broken(&with(0o755, 1000)));
         assert_eq!(usr.mode(&with(0o700, 0)), Some(0o755));

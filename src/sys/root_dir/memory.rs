@@ -93,7 +93,11 @@ impl MemoryTree {
     /// What the kernel would answer; nothing is put there then.
     pub fn put(&mut self, path: &Path, mode: u32, new: New) -> Result<usize, Errno> {
         let Some((parent, name)) = self.place(path)? else {
-            return Ok(0); // the root itself
+            // The root itself.
+            return match new {
+                New::Directory => Ok(0),
+                _ => Err(Errno::EISDIR),
+            };
         };
         let kind = kind_of(mode);
         if let Some(old) = self.child(parent, &name) {
@@ -125,6 +129,12 @@ impl MemoryTree {
     /// # Errors
     /// What the kernel would answer.
     pub fn link(&mut self, path: &Path, number: usize) -> Result<(), Errno> {
+        // A second name for a directory would make the tree endless.
+        match self.nodes.get(number).map(|node| &node.content) {
+            None => return Err(Errno::ENOENT),
+            Some(Content::Directory(_)) => return Err(Errno::EPERM),
+            Some(_) => {}
+        }
         if let Some((parent, name)) = self.place(path)? {
             self.name(parent, name, number);
         }

@@ -103,7 +103,9 @@ impl<'b> Hash<'b> {
     /// (`BUCKET_TO_PAGE` in db's dbinc/hash.h).
     fn buckets(&self) -> HashSet<u32> {
         let field = |at| self.number(&self.meta, at).unwrap_or(0);
-        let most = field(72).min(self.last);
+        let pages = self.bytes.size() / self.page_size as u64;
+        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+        let most = field(72).min(self.last).min(pages);
         let page = |bucket: u32| {
             let group = usize::try_from(u32::BITS - bucket.leading_zeros()).unwrap_or(0);
             bucket.wrapping_add(field(96 + group * 4))

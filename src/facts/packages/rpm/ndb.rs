@@ -13,6 +13,9 @@ const BLOCK_BYTES: u64 = 16;
 /// Pages of slots that are read: more than a million packages.
 const SLOT_PAGES_MAX: u64 = 4096;
 
+/// A blob has this many bytes at most (rpm's `HEADER_DATA_MAX` and more).
+const BLOB_BYTES_MAX: u64 = 257 << 20;
+
 /// Bytes before and behind what a blob holds.
 const BLOB_HEAD_BYTES: usize = 16;
 const BLOB_TAIL_BYTES: usize = 12;
@@ -77,6 +80,9 @@ fn slot_pages(bytes: &Bytes) -> Result<u64, String> {
 
 fn blob(bytes: &Bytes, number: u32, block: u32, length: u64) -> Result<Vec<u8>, String> {
     let broken = || "its record is broken".to_owned();
+    if length > BLOB_BYTES_MAX {
+        return Err("its record is longer than any of rpm's".into());
+    }
     let length = usize::try_from(length).map_err(|_| broken())?;
     let raw = bytes.read(u64::from(block) * BLOCK_BYTES, length)?;
     let size = le32(&raw, 12).and_then(|size| usize::try_from(size).ok());
