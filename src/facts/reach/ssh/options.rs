@@ -106,10 +106,10 @@ mod tests {
         let all = Options::read(&words("-/usr/sbin/sshd -D -f /etc/ssh/other -p2222 -h /k"));
         assert_eq!(all.config, "/etc/ssh/other");
         assert_eq!(all.ports, ["2222"]);
-        let all = Options::read(&words("/usr/sbin/sshd -oPort=2222 -o X11Forwarding=no"));
-        assert_eq!(all.ports, ["2222"]);
         assert_eq!(all.keys, ["/k"]);
         assert_eq!(all.program, "/usr/sbin/sshd");
+        let all = Options::read(&words("/usr/sbin/sshd -oPort=2222 -o X11Forwarding=no"));
+        assert_eq!(all.ports, ["2222"]);
         assert_eq!(
             defaults("# x\nSSHD_OPTS=\"-p 22\"\n", "SSHD_OPTS"),
             ["-p", "22"]
