@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Source;
 use super::grub_module::GrubModule;
+use super::little_endian::{u16_at, u32_at, u64_at};
 
 const SECTOR: usize = 512;
 
@@ -225,16 +226,4 @@ fn text(raw: &[u8]) -> Option<String> {
     let end = raw.iter().position(|byte| *byte == 0).unwrap_or(raw.len());
     let text = String::from_utf8_lossy(raw.get(..end)?).trim().to_owned();
     (!text.is_empty()).then_some(text)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }

@@ -18,6 +18,7 @@ pub mod grub_module;
 pub mod health;
 pub mod kernel_log;
 pub mod last_panic;
+pub(crate) mod little_endian;
 pub mod luks;
 pub mod lvm;
 pub mod read_test;

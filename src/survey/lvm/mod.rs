@@ -9,6 +9,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::Source;
+use super::little_endian::{u32_at, u64_at};
 
 mod group;
 mod text;
@@ -195,16 +196,6 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(!INITIAL);
     hasher.update(bytes);
     !hasher.finalize()
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let raw = bytes.get(at..at.checked_add(4)?)?;
-    raw.try_into().ok().map(u32::from_le_bytes)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let raw = bytes.get(at..at.checked_add(8)?)?;
-    raw.try_into().ok().map(u64::from_le_bytes)
 }
 
 /// 32 letters and digits as LVM spells them: in groups of 6, 4 and so on.

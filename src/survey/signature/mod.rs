@@ -9,6 +9,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::little_endian::{field, u16_at, u32_at, u64_at};
 use super::{Content, Source, lvm};
 
 mod btrfs;
@@ -124,22 +125,6 @@ pub fn recognise(head: &[u8]) -> Option<Signature> {
 
 fn magic(head: &[u8], at: usize, word: &[u8]) -> bool {
     head.get(at..at + word.len()) == Some(word)
-}
-
-fn field<const N: usize>(head: &[u8], at: usize) -> Option<[u8; N]> {
-    head.get(at..at + N)?.try_into().ok()
-}
-
-fn u32_at(head: &[u8], at: usize) -> Option<u32> {
-    field(head, at).map(u32::from_le_bytes)
-}
-
-fn u64_at(head: &[u8], at: usize) -> Option<u64> {
-    field(head, at).map(u64::from_le_bytes)
-}
-
-fn u16_at(head: &[u8], at: usize) -> Option<u16> {
-    field(head, at).map(u16::from_le_bytes)
 }
 
 fn uuid_at(head: &[u8], at: usize) -> Option<String> {

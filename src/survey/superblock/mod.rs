@@ -8,6 +8,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::little_endian::{u16_at, u32_at, u64_at};
 use super::{Content, Source, sysfs};
 
 mod badblocks;
@@ -288,18 +289,6 @@ fn fits(found: Superblock, source: &Source) -> Result<Superblock, Defect> {
         return Err(Defect::Nonsense("size"));
     }
     Ok(found)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 /// Sixteen bytes as mdadm spells a UUID: four words with colons.

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::object::{Data, Entry, OBJECT_HEADER, header_of, payload, u32_at, u64_at};
+use super::object::{Data, Entry, OBJECT_HEADER, header_of, payload};
+use crate::survey::little_endian::{u32_at, u64_at};
 
 const SIGNATURE: &[u8; 8] = b"LPKSHHRH";
 

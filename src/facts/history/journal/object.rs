@@ -1,6 +1,7 @@
 //! Objects of a journal file.
 
 use crate::kmod::unpack::{Packing, unpack};
+use crate::survey::little_endian::{u32_at, u64_at};
 
 /// Type, flags, six reserved bytes, size.
 pub(super) const OBJECT_HEADER: usize = 16;
@@ -96,14 +97,4 @@ pub(super) fn payload(flags: u8, raw: &[u8]) -> Option<String> {
         _ => return None,
     };
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let raw = bytes.get(at..at.checked_add(8)?)?;
-    Some(u64::from_le_bytes(raw.try_into().ok()?))
-}
-
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let raw = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(raw.try_into().ok()?))
 }
