@@ -61,6 +61,16 @@ fn core(bench: &Bench, prefix: &str, config: Option<&str>, modules: &[&str]) -> 
 
 const MODULES: [&str; 5] = ["biosdisk", "part_gpt", "mdraid1x", "diskfilter", "ext2"];
 
+/// What grub-install makes for the server itself.
+fn own_core(bench: &Bench) -> Vec<u8> {
+    core(
+        bench,
+        &format!("(mduuid/{ARRAY})/boot/grub"),
+        None,
+        &MODULES,
+    )
+}
+
 /// Writes boot code and core, and where each finds the next (grub-bios-setup:
 /// util/setup.c).
 fn install(disk: &Path, core: &[u8]) {
@@ -100,12 +110,7 @@ fn a_core_that_fits_is_silent_whatever_names_its_place() {
     }
     let bench = Bench::new();
     let [a, b] = bench.mirror(&server(&bench));
-    let core_of_array = core(
-        &bench,
-        &format!("(mduuid/{ARRAY})/boot/grub"),
-        None,
-        &MODULES,
-    );
+    let core_of_array = own_core(&bench);
     for disk in [&a, &b] {
         install(disk, &core_of_array);
     }
@@ -134,12 +139,7 @@ fn a_core_of_another_place_is_told_with_its_disk() {
     }
     let bench = Bench::new();
     let [a, b] = bench.mirror(&server(&bench));
-    let own = core(
-        &bench,
-        &format!("(mduuid/{ARRAY})/boot/grub"),
-        None,
-        &MODULES,
-    );
+    let own = own_core(&bench);
     let other = ARRAY.replace('a', "b");
     let lost = core(
         &bench,
@@ -173,12 +173,7 @@ fn modules_that_want_more_than_the_core_has_are_told() {
     bytes[at.unwrap() + 5] = b'C';
     fs::write(&normal, &bytes).unwrap();
     let [a, b] = bench.mirror(&tree);
-    let own = core(
-        &bench,
-        &format!("(mduuid/{ARRAY})/boot/grub"),
-        None,
-        &MODULES,
-    );
+    let own = own_core(&bench);
     install(&a, &own);
     install(&b, &own);
     let id = "bootloader/grub-core-mismatch";
@@ -204,12 +199,7 @@ fn a_lost_core_and_lost_modules_are_told() {
     let tree = server(&bench);
     fs::write(tree.join("boot/grub/i386-pc/terminal.mod"), "").unwrap();
     let [a, b] = bench.mirror(&tree);
-    let own = core(
-        &bench,
-        &format!("(mduuid/{ARRAY})/boot/grub"),
-        None,
-        &MODULES,
-    );
+    let own = own_core(&bench);
     install(&a, &own);
     install(&b, &own);
     let modules = "bootloader/grub-modules-missing";
@@ -229,12 +219,7 @@ fn a_core_that_is_cut_or_scrambled_is_not_known_and_no_panic() {
     }
     let bench = Bench::new();
     let [a, b] = bench.mirror(&server(&bench));
-    let own = core(
-        &bench,
-        &format!("(mduuid/{ARRAY})/boot/grub"),
-        None,
-        &MODULES,
-    );
+    let own = own_core(&bench);
     install(&a, &own);
     for at in [512_usize, 520, 3000, 3400, 5000, own.len() / 2] {
         let mut bad = own.clone();

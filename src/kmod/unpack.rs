@@ -76,13 +76,14 @@ pub fn unpack(packed: impl io::BufRead, packing: Packing, limit: u64) -> io::Res
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
     use super::*;
 
-    fn packed_by(tool: &[&str], plain: &[u8]) -> Option<Vec<u8>> {
+    /// What the real tool makes of it; none where it is not installed.
+    pub(crate) fn packed_by(tool: &[&str], plain: &[u8]) -> Option<Vec<u8>> {
         let mut child = Command::new(tool[0])
             .args(&tool[1..])
             .stdin(Stdio::piped())

@@ -176,7 +176,11 @@ fn pad<R: Read>(source: &mut Source<R>) -> Result<(), Stop> {
 fn finish<R: Read>(source: &mut Source<R>, into: &mut Unpacked, start: u64) -> Result<(), Stop> {
     pad(source)?;
     into.bytes += source.at() - start;
-    if into.bytes > UNPACKED_BYTES_MAX {
+    within_bounds(into.bytes)
+}
+
+fn within_bounds(bytes: u64) -> Result<(), Stop> {
+    if bytes > UNPACKED_BYTES_MAX {
         let why = format!("it unpacks to more than {UNPACKED_BYTES_MAX} bytes");
         return Err(Stop::TooMuch(why));
     }
@@ -191,10 +195,7 @@ fn body<R: Read>(
 ) -> Result<(), Stop> {
     let path = Path::new(OsStr::from_bytes(name));
     let size = u64::from(header.size);
-    if into.bytes.saturating_add(size) > UNPACKED_BYTES_MAX {
-        let why = format!("it unpacks to more than {UNPACKED_BYTES_MAX} bytes");
-        return Err(Stop::TooMuch(why));
-    }
+    within_bounds(into.bytes.saturating_add(size))?;
     match header.kind() {
         0o100_000 => return file(source, into, header, name),
         0o120_000 if header.size as usize <= PATH_BYTES_MAX => {

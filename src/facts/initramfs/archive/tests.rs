@@ -1,12 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::kmod::unpack::tests::packed_by;
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// One entry of a newc archive, as the kernel's buffer-format.rst has it.
@@ -44,22 +43,6 @@ fn taken(bytes: &[u8]) -> Taken {
 
 fn root(taken: Taken) -> RootDir {
     RootDir::in_memory(taken.content.tree, "test").unwrap()
-}
-
-/// What the real tool makes of it; none where it is not installed.
-fn packed_by(tool: &[&str], plain: &[u8]) -> Option<Vec<u8>> {
-    let mut child = Command::new(tool[0])
-        .args(&tool[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()?;
-    let mut input = child.stdin.take()?;
-    let plain = plain.to_vec();
-    let writer = std::thread::spawn(move || input.write_all(&plain));
-    let output = child.wait_with_output().ok()?;
-    writer.join().ok()?.ok()?;
-    output.status.success().then_some(output.stdout)
 }
 
 #[test]

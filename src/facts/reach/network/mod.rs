@@ -4,6 +4,8 @@
 //! Sources: interfaces(5), systemd.network(5), netplan(5),
 //! nm-settings-keyfile(5).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::boot::{Boot, Standing};
@@ -22,6 +24,22 @@ const LIMIT: u64 = 1 << 20;
 
 /// Lines and files that are told.
 const MOST: usize = 50;
+
+/// The files of a program that reads several folders, in the order of their
+/// names; of two with one name the one in the earlier folder counts.
+fn drop_ins(root: &RootDir, folders: &[&str], ending: &str) -> Vec<String> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for folder in folders {
+        for entry in root.read_dir(folder).unwrap_or_default() {
+            let name = entry.name.to_string_lossy().into_owned();
+            if name.ends_with(ending) {
+                let path = format!("{folder}/{name}");
+                files.entry(name).or_insert(path);
+            }
+        }
+    }
+    files.into_values().take(MOST).collect()
+}
 
 /// A program that sets up the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +95,6 @@ pub struct Invalid {
     pub why: String,
     /// Who reads it.
     pub stack: Stack,
-    /// Nothing of the file is used, and not only this.
-    pub whole: bool,
 }
 
 /// A configuration that nothing reads at the next boot.
@@ -135,7 +151,6 @@ impl Said {
                 line,
                 why: why.into(),
                 stack,
-                whole: true,
             });
         }
     }

@@ -3,12 +3,10 @@
 //!
 //! The YAML is read by the same parser as netplan's own, libyaml, in Rust.
 
-use std::collections::BTreeMap;
-
 use serde_yaml_ng::Value;
 
 use super::address::{self, Address};
-use super::{Interface, MOST, Said, Stack};
+use super::{Interface, Said, Stack, drop_ins};
 use crate::sys::root_dir::RootDir;
 
 const FOLDERS: [&str; 2] = ["/etc/netplan", "/usr/lib/netplan"];
@@ -42,19 +40,9 @@ const NESTED_MAX: usize = 256;
 /// Reads every plan of a root.
 pub(super) fn read(root: &RootDir) -> Said {
     let mut said = Said::default();
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for folder in FOLDERS {
-        for entry in root.read_dir(folder).unwrap_or_default() {
-            let name = entry.name.to_string_lossy().into_owned();
-            if name.ends_with(".yaml") {
-                let path = format!("{folder}/{name}");
-                files.entry(name).or_insert(path);
-            }
-        }
-    }
     let mut renderer = Stack::Networkd;
     let mut plans = Vec::new();
-    for path in files.into_values().take(MOST) {
+    for path in drop_ins(root, &FOLDERS, ".yaml") {
         let Some(text) = said.read(root, &path) else {
             continue;
         };

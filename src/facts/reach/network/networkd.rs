@@ -1,10 +1,8 @@
 //! systemd.network(5).
 
-use std::collections::BTreeMap;
-
 use super::address::{self, Address};
 use super::ini::Ini;
-use super::{Interface, MOST, Said, Stack};
+use super::{Interface, Said, Stack, drop_ins};
 use crate::sys::root_dir::RootDir;
 
 const FOLDERS: [&str; 4] = [
@@ -16,17 +14,7 @@ const FOLDERS: [&str; 4] = [
 
 pub(super) fn read(root: &RootDir) -> Said {
     let mut said = Said::default();
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for folder in FOLDERS {
-        for entry in root.read_dir(folder).unwrap_or_default() {
-            let name = entry.name.to_string_lossy().into_owned();
-            if name.ends_with(".network") {
-                let path = format!("{folder}/{name}");
-                files.entry(name).or_insert(path);
-            }
-        }
-    }
-    for path in files.into_values().take(MOST) {
+    for path in drop_ins(root, &FOLDERS, ".network") {
         // A link to /dev/null takes a file of the vendor away.
         let masked = root
             .read_link(&path)
