@@ -8,11 +8,14 @@ use clap::Parser;
 use lifeboot::cli::Cli;
 use lifeboot::commands;
 use lifeboot::outcome::Outcome;
-use lifeboot::sys::supervise;
+use lifeboot::sys::{contained, supervise};
 
 fn main() -> ExitCode {
     if lifeboot::init::is_our_role() {
         lifeboot::init::run();
+    }
+    if contained::is_our_role() {
+        return ExitCode::from(contained::play());
     }
     let cli = Cli::parse();
     let outcome = if commands::needs_supervisor(&cli) && !supervise::is_worker() {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::encoded;
+use super::xattrs::Attribute;
+use crate::sys::root_dir::Kind;
 
 /// One change of the patient's tree.
 ///
@@ -14,9 +16,8 @@ use super::encoded;
 ///
 /// Every action comes down to one move on one filesystem (see
 /// [`super::record::Step`]): what goes away moves into the quarantine, what is
-/// new was made beside the journal and moves into its place. A kind that sets
-/// attributes by putting a changed copy would join the same way; only boot
-/// areas will need a step of another kind.
+/// new was made beside the journal and moves into its place. Only
+/// [`Action::Attributes`] changes a directory where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
@@ -76,6 +77,36 @@ pub enum Action {
         #[serde(with = "encoded")]
         path: PathBuf,
     },
+    /// Puts what a rehearsal made: a file, a link, a device or a FIFO, with
+    /// owner, mode, extended attributes and time.
+    Install {
+        /// Where. Exact: no link in it.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+        /// What.
+        kind: Kind,
+        /// Bytes of a file.
+        size: u64,
+        /// The path of an earlier action of this kind that puts the same file:
+        /// a hard link.
+        #[serde(with = "encoded::optional", skip_serializing_if = "Option::is_none", default)]
+        same_as: Option<PathBuf>,
+    },
+    /// Gives a directory another mode, owner or extended attributes.
+    Attributes {
+        /// The directory. Exact.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+        /// Extended attributes that change.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        xattrs: Vec<Attribute>,
+    },
 }
 
 impl Action {
@@ -87,6 +118,8 @@ impl Action {
             | Self::Symlink { path, .. }
             | Self::MakeDirectory { path, .. }
             | Self::PutFile { path, .. }
+            | Self::Install { path, .. }
+            | Self::Attributes { path, .. }
             | Self::RemoveEmptyDirectory { path } => path,
         }
     }
@@ -95,7 +128,10 @@ impl Action {
     pub fn creates(&self) -> bool {
         matches!(
             self,
-            Self::Symlink { .. } | Self::MakeDirectory { .. } | Self::PutFile { .. }
+            Self::Symlink { .. }
+                | Self::MakeDirectory { .. }
+                | Self::PutFile { .. }
+                | Self::Install { .. }
         )
     }
 }
@@ -126,6 +162,24 @@ impl fmt::Display for Action {
                 let bytes = text.len();
                 write!(f, "write {} ({bytes} bytes)", encoded::encode(path))
             }
+            Self::Install {
+                path, kind, size, ..
+            } => match kind {
+                Kind::File => write!(f, "put {} ({size} bytes)", encoded::encode(path)),
+                Kind::Symlink => write!(f, "put the link {}", encoded::encode(path)),
+                _ => write!(f, "put {}", encoded::encode(path)),
+            },
+            Self::Attributes {
+                path,
+                mode,
+                uid,
+                gid,
+                ..
+            } => write!(
+                f,
+                "give {} mode {mode:04o}, owner {uid}:{gid}",
+                encoded::encode(path)
+            ),
             Self::RemoveEmptyDirectory { path } => {
                 write!(f, "remove empty directory {}", encoded::encode(path))
             }

@@ -4,7 +4,7 @@
 //! judged by what the earlier ones will have done: a link is put where a
 //! directory still stands. Nothing here writes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use super::encoded::encode;
 use super::record::Touched;
-use crate::sys::exact::{self, Object};
+use crate::sys::exact::{self, Object, Stamp};
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// Links followed before a path counts as a loop (`MAXSYMLINKS` in the kernel).
@@ -67,7 +67,17 @@ pub(super) struct Ahead<'a> {
     top: Node,
     changes: HashMap<(Key, OsString), Option<Node>>,
     made: usize,
-    touched: Vec<(Key, Touched)>,
+    touched: Vec<Touched>,
+    known: HashSet<Key>,
+}
+
+/// The top of a filesystem.
+#[derive(Debug, Clone)]
+pub(super) struct Top {
+    /// Where it is in the tree. Exact, or `/`.
+    pub(super) at: PathBuf,
+    /// Its modification time.
+    pub(super) mtime: Stamp,
 }
 
 impl<'a> Ahead<'a> {
@@ -79,33 +89,56 @@ impl<'a> Ahead<'a> {
             changes: HashMap::new(),
             made: 0,
             touched: Vec::new(),
+            known: HashSet::new(),
         })
     }
 
-    /// Device of the filesystem that `/` is on.
-    pub(super) fn root_dev(&self) -> u64 {
-        self.top.dev
+    /// The tree as it is.
+    pub(super) fn root(&self) -> &'a RootDir {
+        self.root
     }
 
     /// Directories touched so far that are on the disk now.
     pub(super) fn into_touched(self) -> Vec<Touched> {
         self.touched
-            .into_iter()
-            .map(|(_, touched)| touched)
-            .collect()
     }
 
-    /// Something that will be made on the filesystem of `/`.
-    pub(super) fn make(&mut self, kind: Kind, target: &Path) -> Node {
+    /// The top of the filesystem that holds the name `path`.
+    pub(super) fn top_of(&self, path: &Path) -> Result<Top> {
+        let spot = self.spot(path)?;
+        let dev = spot.dir().dev;
+        let inner = spot.dirs.iter().rev().take_while(|dir| dir.dev == dev);
+        let top = inner.last().and_then(|dir| dir.object.as_ref().map(|o| (dir, o)));
+        let (dir, object) = top.context("a filesystem has no top")?;
+        Ok(Top {
+            at: dir.at.clone(),
+            mtime: object.mtime,
+        })
+    }
+
+    /// The directory that is at `path` now, and will be there.
+    pub(super) fn directory(&self, path: &Path) -> Result<(PathBuf, Object)> {
+        let spot = self.spot(path)?;
+        match self.lookup(spot.dir(), &spot.name)? {
+            Some(node) if node.kind == Kind::Directory => {
+                let object = node.object.with_context(|| format!("{} is new", encode(path)))?;
+                Ok((spot.full(), object))
+            }
+            _ => bail!("{} is no directory", encode(path)),
+        }
+    }
+
+    /// Something that will be made on the filesystem that holds `path`.
+    pub(super) fn make(&mut self, path: &Path, kind: Kind, target: &Path) -> Result<Node> {
         self.made += 1;
-        Node {
+        Ok(Node {
             key: Key::New(self.made),
             kind,
-            dev: self.top.dev,
+            dev: self.spot(path)?.dir().dev,
             object: None,
             at: PathBuf::new(),
             target: target.to_owned(),
-        }
+        })
     }
 
     /// Takes away what stands at `path`; tells its exact path.
@@ -163,13 +196,12 @@ impl<'a> Ahead<'a> {
 
     fn touch(&mut self, dir: &Node) {
         let Some(object) = &dir.object else { return };
-        if self.touched.iter().all(|(key, _)| *key != dir.key) {
-            let touched = Touched {
+        if self.known.insert(dir.key) {
+            self.touched.push(Touched {
                 path: dir.at.clone(),
                 ino: object.ino,
                 mtime: object.mtime,
-            };
-            self.touched.push((dir.key, touched));
+            });
         }
     }
 

@@ -1,17 +1,19 @@
 //! From a checked plan to a journal on the disk: all that comes before the
 //! first change.
 
+use std::collections::HashMap;
 use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::log::{self, Log};
 use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
-use super::store::{HOME, JOURNAL, Mark, Place};
+use super::stock::Stock;
+use super::store::{Further, HOME, JOURNAL, Mark, Place};
 use super::{Action, Header};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
@@ -31,21 +33,25 @@ pub(super) fn begin(
     place: &Place,
     header: Header,
     planned: Planned,
+    stock: &Stock,
 ) -> Result<Log> {
     let root_mtime = root_mtime(write.root())?;
     make_home(write, place, root_mtime)?;
-    for dir in [place.path(), &place.quarantine(), &place.new_objects()] {
-        let made = write.make_dir(dir, 0o700);
-        made.with_context(|| format!("making {}", dir.display()))?;
-    }
+    make_place(write, place)?;
+    make_further(write, place, &planned.further)?;
     hit("commit/made")?;
     let mut steps = Vec::with_capacity(planned.steps.len());
+    let mut staged = HashMap::new();
     for step in planned.steps {
-        steps.push(stage(write, step)?);
+        let step = stage(write, step, stock, &staged)?;
+        if let Action::Install { path, .. } = &step.action {
+            staged.insert(path.clone(), step.from.clone());
+        }
+        steps.push(step);
     }
-    for dir in [&place.new_objects(), place.path(), Path::new(JOURNAL)] {
-        let synced = write.sync_dir(dir);
-        synced.with_context(|| format!("writing {} to the disk", dir.display()))?;
+    sync_staged(write, place, !staged.is_empty())?;
+    for Further { top, .. } in &planned.further {
+        sync_staged(write, &place.beside(top), !staged.is_empty())?;
     }
     hit("commit/staged")?;
     let intent = Intent {
@@ -60,6 +66,78 @@ pub(super) fn begin(
     write_intent(write, place, intent)
 }
 
+/// The transaction's own directories on one filesystem.
+fn make_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
+    for dir in [place.path(), &place.quarantine(), &place.new_objects()] {
+        let made = write.make_dir(dir, 0o700);
+        made.with_context(|| format!("making {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+/// Places on further filesystems. Which they are is on the disk before the
+/// first of them is made, so that they are found again and removed.
+fn make_further(write: &WriteRoot<'_>, place: &Place, further: &[Further]) -> Result<()> {
+    if further.is_empty() {
+        return Ok(());
+    }
+    let path = place.further();
+    let context = || format!("writing {}", path.display());
+    let mut file = write.create(&path).with_context(context)?;
+    file.write_all(&Further::to_bytes(further)?)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| write.sync_dir(place.path()))
+        .and_then(|()| write.sync_dir(Path::new(JOURNAL)))
+        .with_context(context)?;
+    hit("commit/further-noted")?;
+    for Further { top, .. } in further {
+        let place = place.beside(top);
+        let journal = place.path().parent().unwrap_or(top);
+        for dir in [journal.parent().unwrap_or(top), journal] {
+            make_or_find(write, dir, top)?;
+        }
+        make_place(write, &place)?;
+        write.sync_dir(top).with_context(context)?;
+        hit("commit/further-made")?;
+    }
+    Ok(())
+}
+
+/// Makes a directory of the journal's, where it is not there from before.
+fn make_or_find(write: &WriteRoot<'_>, dir: &Path, top: &Path) -> Result<()> {
+    match write.make_dir(dir, 0o700) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).context(format!("making {}", dir.display())),
+    }
+    let found = exact::look(write.root(), dir)?;
+    let dev = directory_device(write.root(), top)?;
+    let ours = |o: &exact::Object| o.kind == Kind::Directory && Some(o.dev) == dev;
+    if !found.as_ref().is_some_and(ours) {
+        let (dir, top) = (dir.display(), top.display());
+        bail!("{dir} of the patient is no directory on the filesystem of {top}");
+    }
+    Ok(())
+}
+
+/// On the disk, with the names in it; with `whole`, all that lies in the files,
+/// too.
+fn sync_staged(write: &WriteRoot<'_>, place: &Place, whole: bool) -> Result<()> {
+    let context = || format!("writing {} to the disk", place.path().display());
+    if whole {
+        return write.sync_filesystem(place.path()).with_context(context);
+    }
+    let journal = place.path().parent().unwrap_or(place.path());
+    for dir in [&place.new_objects(), place.path(), journal] {
+        write.sync_dir(dir).with_context(context)?;
+    }
+    Ok(())
+}
+
+fn directory_device(root: &RootDir, path: &Path) -> Result<Option<u64>> {
+    Ok(exact::look(root, path)?.map(|found| found.dev))
+}
+
 /// `/.lifeboot/journal`, and before it the mark that outlives it.
 fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: Stamp) -> Result<()> {
     let (root, top) = (write.root(), Path::new("/"));
@@ -71,18 +149,7 @@ fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: Stamp) -> Result<
         hit("commit/marked")?;
     }
     for dir in [Path::new(HOME), Path::new(JOURNAL)] {
-        match write.make_dir(dir, 0o700) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).context(format!("making {}", dir.display())),
-        }
-        let found = exact::look(root, dir)?;
-        let dev = exact::look(root, top)?.map(|top| top.dev);
-        let ours = |o: &exact::Object| o.kind == Kind::Directory && Some(o.dev) == dev;
-        if !found.as_ref().is_some_and(ours) {
-            let dir = dir.display();
-            bail!("{dir} of the patient is no directory on its root filesystem");
-        }
+        make_or_find(write, dir, top)?;
         hit("commit/home")?;
     }
     write.sync_dir(Path::new(HOME))?;
@@ -90,7 +157,12 @@ fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: Stamp) -> Result<
 }
 
 /// Makes what a step will move into its place.
-fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
+fn stage(
+    write: &WriteRoot<'_>,
+    step: PlannedStep,
+    stock: &Stock,
+    staged: &HashMap<PathBuf, PathBuf>,
+) -> Result<Step> {
     let PlannedStep {
         action,
         from,
@@ -98,6 +170,15 @@ fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
         object,
     } = step;
     let made = match &action {
+        Action::Install { path, same_as, .. } => {
+            match same_as.as_ref().and_then(|other| staged.get(other)) {
+                Some(other) => write.link(other, &from),
+                None => {
+                    stock.put(write, path, &from)?;
+                    Ok(())
+                }
+            }
+        }
         Action::Symlink { target, .. } => write.symlink(&from, target),
         Action::MakeDirectory { mode, uid, gid, .. } => write
             .make_dir(&from, 0o700)
@@ -112,9 +193,10 @@ fn stage(write: &WriteRoot<'_>, step: PlannedStep) -> Result<Step> {
             gid,
             ..
         } => put_file(write, &from, text, (*mode, *uid, *gid)),
-        Action::Rename { .. } | Action::Quarantine { .. } | Action::RemoveEmptyDirectory { .. } => {
-            Ok(())
-        }
+        Action::Rename { .. }
+        | Action::Quarantine { .. }
+        | Action::Attributes { .. }
+        | Action::RemoveEmptyDirectory { .. } => Ok(()),
     };
     made.with_context(|| format!("making {}", from.display()))?;
     hit("commit/made-one")?;

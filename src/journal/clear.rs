@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::encoded::encode;
-use super::store::{HOME, JOURNAL, Mark, Place};
+use super::store::{Further, HOME, JOURNAL, Mark, Place};
 use crate::sys::exact::{self, Stamp};
 use crate::sys::failpoint::hit;
 use crate::sys::root_dir::Kind;
@@ -20,6 +20,10 @@ use crate::sys::write_root::WriteRoot;
 /// `root_mtime` is for filesystems that cannot keep the mark.
 pub(super) fn clear(write: &WriteRoot<'_>, place: &Place, root_mtime: Option<Stamp>) -> Result<()> {
     let path = place.path();
+    for Further { top, mtime } in Further::read(write.root(), place)? {
+        clear_further(write, &place.beside(&top), &top, mtime)
+            .with_context(|| format!("removing what lies in {}", top.display()))?;
+    }
     clear_place(write, place).with_context(|| format!("removing {}", path.display()))?;
     let home = Path::new(HOME);
     let emptied = remove_empty(write, Path::new(JOURNAL))? && remove_empty(write, home)?;
@@ -43,12 +47,29 @@ pub(super) fn clear(write: &WriteRoot<'_>, place: &Place, root_mtime: Option<Sta
     Ok(())
 }
 
+/// The same on another filesystem; its top gets its time back.
+fn clear_further(write: &WriteRoot<'_>, place: &Place, top: &Path, mtime: Stamp) -> Result<()> {
+    let found = absent_as_none(exact::look(write.root(), top).map(|found| found.is_some()))?;
+    if found != Some(true) {
+        bail!("{} is not there: mount it first", top.display());
+    }
+    clear_place(write, place)?;
+    let journal = place.path().parent().unwrap_or(top);
+    if remove_empty(write, journal)? && remove_empty(write, journal.parent().unwrap_or(top))? {
+        write.sync_dir(top)?;
+        write.set_mtime(top, mtime)?;
+        write.sync_dir(top)?;
+    }
+    hit("clear/further")?;
+    Ok(())
+}
+
 fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
     let root = write.root();
     let Some(names) = absent_as_none(exact::names(root, place.path()))? else {
         return Ok(());
     };
-    let ours = ["journal", "journal.new", "new", "quarantine"];
+    let ours = ["journal", "journal.new", "new", "quarantine", "further"];
     if let Some(other) = names
         .iter()
         .find(|&name| ours.iter().all(|our| name != our))
@@ -77,8 +98,9 @@ fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
     hit("clear/emptied")?;
     absent_as_none(write.remove_file(&place.journal()))?;
     hit("clear/journal-gone")?;
+    absent_as_none(write.remove_file(&place.further()))?;
     write.remove_dir(place.path())?;
-    write.sync_dir(Path::new(JOURNAL))?;
+    write.sync_dir(place.path().parent().unwrap_or(Path::new(JOURNAL)))?;
     hit("clear/place-gone")?;
     Ok(())
 }

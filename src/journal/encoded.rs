@@ -54,6 +54,35 @@ pub fn decode(text: &str) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(bytes)))
 }
 
+/// The same for a path that need not be there.
+pub mod optional {
+    use super::{Deserialize, Deserializer, Error, PathBuf, Serializer, decode, encode};
+
+    /// For serde's `with`.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+        match path {
+            Some(path) => to.serialize_some(&encode(path)),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// For serde's `with`.
+    ///
+    /// # Errors
+    /// The deserializer's, or text that is no encoded path.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(from)? else {
+            return Ok(None);
+        };
+        let path = decode(&text);
+        let wrong = || D::Error::custom(format!("{text:?} is no encoded path"));
+        path.map(Some).ok_or_else(wrong)
+    }
+}
+
 /// For serde's `with`.
 ///
 /// # Errors

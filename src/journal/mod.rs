@@ -19,8 +19,10 @@ pub mod encoded;
 mod log;
 mod preflight;
 pub mod record;
+mod stock;
 mod store;
 mod work;
+pub mod xattrs;
 
 use std::error::Error;
 use std::fmt;
@@ -35,6 +37,7 @@ use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
 
 pub use action::Action;
+pub use stock::{Changes, Stock};
 pub use store::{State, Transaction, list};
 
 use store::Place;
@@ -152,7 +155,7 @@ impl Error for Failed {}
 /// The first condition that does not hold, with its path.
 pub fn preflight(root: &RootDir, actions: &[Action]) -> Result<()> {
     let place = Place::new("preflight");
-    preflight::plan(root, &place, actions).map(drop)
+    preflight::plan(root, &place, actions, &Stock::default()).map(drop)
 }
 
 /// Does `actions` in their order, or none of them.
@@ -166,15 +169,30 @@ pub fn commit(
     actions: &[Action],
     observer: Observer<'_>,
 ) -> Result<Summary, Failed> {
+    commit_from(root, token, header, actions, &Stock::default(), observer)
+}
+
+/// The same, with what was made by a rehearsal.
+///
+/// # Errors
+/// [`Failed`], with what is left.
+pub fn commit_from(
+    root: &RootDir,
+    token: &WriteToken,
+    header: Header,
+    actions: &[Action],
+    stock: &Stock,
+    observer: Observer<'_>,
+) -> Result<Summary, Failed> {
     let nothing = |cause| Failed {
         cause,
         left: Left::Nothing,
     };
     let write = open(root, token).map_err(nothing)?;
     let place = ready(&write, &header, actions).map_err(nothing)?;
-    let planned = preflight::plan(root, &place, actions).map_err(nothing)?;
+    let planned = preflight::plan(root, &place, actions, stock).map_err(nothing)?;
     let root_mtime = begin::root_mtime(root).map_err(nothing)?;
-    let log = begin::begin(&write, &place, header, planned);
+    let log = begin::begin(&write, &place, header, planned, stock);
     let (cause, taken_back) = match log {
         Ok(log) => {
             let mut work = Work::new(&write, &place, log, observer);

@@ -1,14 +1,16 @@
 //! All conditions of all steps, checked before the first change.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::Action;
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Top};
 use super::encoded::encode;
 use super::record::{Step, Touched, is_link_text};
-use super::store::{HOME, Place};
+use super::stock::Stock;
+use super::store::{Further, HOME, Place};
+use super::{Action, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -21,6 +23,8 @@ const TEXT_BYTES: usize = 1 << 20;
 pub(super) struct Planned {
     pub(super) steps: Vec<PlannedStep>,
     pub(super) touched: Vec<Touched>,
+    /// Filesystems other than that of `/` where the journal needs a place.
+    pub(super) further: Vec<Further>,
 }
 
 #[derive(Debug)]
@@ -31,23 +35,72 @@ pub(super) struct PlannedStep {
     pub(super) object: Option<Object>,
 }
 
-/// Works out every step of a commit.
-pub(super) fn plan(root: &RootDir, place: &Place, actions: &[Action]) -> Result<Planned> {
+/// Works out every step of a commit. What actions of kind `Install` put comes
+/// from `stock`.
+pub(super) fn plan(
+    root: &RootDir,
+    place: &Place,
+    actions: &[Action],
+    stock: &Stock,
+) -> Result<Planned> {
     let mut ahead = Ahead::new(root)?;
+    let mut further: Vec<Further> = Vec::new();
+    let mut puts: HashMap<PathBuf, usize> = HashMap::new();
     let mut steps = Vec::with_capacity(actions.len());
     for (index, action) in actions.iter().enumerate() {
-        let step = plan_action(&mut ahead, place, index, action)?;
+        let (top, home) = home_for(&ahead, place, action)?;
+        let step = plan_action(&mut ahead, &home, index, action, stock)?;
+        check_link(action, index, &home, &steps, &mut puts)?;
         for path in [&step.from, &step.to] {
-            if path.starts_with(HOME) && !path.starts_with(place.path()) {
+            let ours = path.starts_with(HOME) || path.starts_with(top.at.join(&HOME[1..]));
+            if ours && !path.starts_with(home.path()) {
                 bail!("{} belongs to Lifeboot's journal", encode(path));
             }
+        }
+        if top.at != Path::new("/") && further.iter().all(|known| known.top != top.at) {
+            let (top, mtime) = (top.at, top.mtime);
+            further.push(Further { top, mtime });
         }
         steps.push(step);
     }
     let mut touched = ahead.into_touched();
     // What is inside before what holds it.
     touched.sort_by_key(|t| std::cmp::Reverse(t.path.components().count()));
-    Ok(Planned { steps, touched })
+    Ok(Planned {
+        steps,
+        touched,
+        further,
+    })
+}
+
+/// The journal's place on the filesystem that an action works on, and the top
+/// of that filesystem.
+fn home_for(ahead: &Ahead<'_>, place: &Place, action: &Action) -> Result<(Top, Place)> {
+    let top = ahead.top_of(action.path())?;
+    let home = place.beside(&top.at);
+    Ok((top, home))
+}
+
+/// A hard link can be made to what an earlier action of the same filesystem
+/// puts.
+fn check_link(
+    action: &Action,
+    index: usize,
+    home: &Place,
+    steps: &[PlannedStep],
+    puts: &mut HashMap<PathBuf, usize>,
+) -> Result<()> {
+    let Action::Install { path, same_as, .. } = action else {
+        return Ok(());
+    };
+    if let Some(other) = same_as {
+        let earlier = puts.get(other).and_then(|index| steps.get(*index));
+        if !earlier.is_some_and(|step| step.from.starts_with(home.path())) {
+            bail!("{} cannot be the same file as {}", encode(path), encode(other));
+        }
+    }
+    puts.insert(path.clone(), index);
+    Ok(())
 }
 
 fn plan_action(
@@ -55,6 +108,7 @@ fn plan_action(
     place: &Place,
     index: usize,
     action: &Action,
+    stock: &Stock,
 ) -> Result<PlannedStep> {
     let step = |from, to, object| PlannedStep {
         action: action.clone(),
@@ -80,13 +134,6 @@ fn plan_action(
                 }
             }
             let to = place.quarantine().join(index.to_string());
-            if node.dev != ahead.root_dev() {
-                bail!(
-                    "{} cannot be moved to {}: they are on different filesystems",
-                    encode(path),
-                    encode(&to)
-                );
-            }
             let object = on_disk(&node.object, path)?;
             Ok(step(exact, to, Some(object)))
         }
@@ -115,6 +162,23 @@ fn plan_action(
                 (Kind::Directory, Path::new("")),
             )
         }
+        Action::Install { path, kind, .. } => {
+            let made = stock.look(path)?;
+            if made.kind != *kind || *kind == Kind::Directory {
+                bail!("{} is not what was rehearsed", encode(path));
+            }
+            plan_new(ahead, place, index, action, (*kind, Path::new("")))
+        }
+        Action::Attributes {
+            path, mode, xattrs, ..
+        } => {
+            check_mode(path, *mode)?;
+            let (exact, object) = ahead.directory(path)?;
+            if !xattrs::stand(ahead.root(), &exact, xattrs, false)? {
+                bail!("{} has other extended attributes by now", encode(path));
+            }
+            Ok(step(exact.clone(), exact, Some(object)))
+        }
     }
 }
 
@@ -139,7 +203,7 @@ fn plan_new(
     (kind, target): (Kind, &Path),
 ) -> Result<PlannedStep> {
     let from = place.new_objects().join(index.to_string());
-    let node = ahead.make(kind, target);
+    let node = ahead.make(action.path(), kind, target)?;
     let to = ahead.put(action.path(), node, &from)?;
     Ok(PlannedStep {
         action: action.clone(),
@@ -153,7 +217,21 @@ fn plan_new(
 pub(super) fn check_forward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut ahead = Ahead::new(root)?;
     for step in steps {
+        if matches!(step.action, Action::Attributes { .. }) {
+            check_directory(&ahead, step)?;
+            continue;
+        }
         check_move(&mut ahead, step, &step.from, &step.to)?;
+    }
+    Ok(())
+}
+
+/// What gets other attributes must still be the directory that the journal
+/// noted.
+fn check_directory(ahead: &Ahead<'_>, step: &Step) -> Result<()> {
+    let (exact, object) = ahead.directory(&step.from)?;
+    if exact != step.from || !object.is_same(&step.object) {
+        bail!("{} is not what the journal noted there", encode(&step.from));
     }
     Ok(())
 }
@@ -162,6 +240,10 @@ pub(super) fn check_forward(root: &RootDir, steps: &[Step]) -> Result<()> {
 pub(super) fn check_backward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut ahead = Ahead::new(root)?;
     for step in steps.iter().rev() {
+        if matches!(step.action, Action::Attributes { .. }) {
+            check_directory(&ahead, step)?;
+            continue;
+        }
         check_unedited(root, step)?;
         check_move(&mut ahead, step, &step.to, &step.from)?;
     }
@@ -170,7 +252,13 @@ pub(super) fn check_backward(root: &RootDir, steps: &[Step]) -> Result<()> {
 
 /// A file that was put and then edited holds somebody's work.
 fn check_unedited(root: &RootDir, step: &Step) -> Result<()> {
-    let Action::PutFile { path, .. } = &step.action else {
+    let (Action::PutFile { path, .. }
+    | Action::Install {
+        path,
+        kind: Kind::File,
+        ..
+    }) = &step.action
+    else {
         return Ok(());
     };
     let as_put = |now: &Object| (now.size, now.mtime) == (step.object.size, step.object.mtime);

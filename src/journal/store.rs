@@ -23,6 +23,9 @@ pub(super) const JOURNAL: &str = "/.lifeboot/journal";
 /// A journal larger than this is not ours: 100 000 actions need about 50 MiB.
 const JOURNAL_BYTES: u64 = 256 << 20;
 
+/// Hardly more than one filesystem: a path and a time for each.
+const FURTHER_BYTES: u64 = 1 << 20;
+
 /// A day.
 const DAY_SECONDS: u64 = 86_400;
 
@@ -70,6 +73,57 @@ impl Place {
     /// What was made and is not in its place (any more).
     pub(super) fn new_objects(&self) -> PathBuf {
         self.path.join("new")
+    }
+
+    /// Which other filesystems have a place of this transaction.
+    pub(super) fn further(&self) -> PathBuf {
+        self.path.join("further")
+    }
+
+    /// The place of the same transaction on the filesystem whose top is at
+    /// `top`: things move within a filesystem only.
+    pub(super) fn beside(&self, top: &Path) -> Self {
+        Self {
+            id: self.id.clone(),
+            path: top.join(&JOURNAL[1..]).join(&self.id),
+        }
+    }
+}
+
+/// A filesystem other than that of `/` on which a transaction has a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Further {
+    /// Its top in the tree. Exact.
+    #[serde(with = "encoded")]
+    pub(super) top: PathBuf,
+    /// The time of its top before that.
+    pub(super) mtime: Stamp,
+}
+
+impl Further {
+    /// The lines of the file [`Place::further`].
+    pub(super) fn to_bytes(all: &[Self]) -> Result<Vec<u8>> {
+        let json = serde_json::to_string(all)?;
+        Ok(format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())).into_bytes())
+    }
+
+    /// The filesystems that `place` tells of; none where the file is not there.
+    pub(super) fn read(root: &RootDir, place: &Place) -> Result<Vec<Self>> {
+        let path = place.further();
+        let bytes = match exact::read(root, &path, FURTHER_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).context(format!("reading {}", path.display())),
+        };
+        // A torn file was not on the disk when anything was made elsewhere.
+        let Some(json) = bytes.strip_suffix(b"\n").and_then(record::checked_json) else {
+            return Ok(Vec::new());
+        };
+        let all: Vec<Self> = serde_json::from_slice(json)?;
+        if let Some(bad) = all.iter().find(|f| !exact::is_exact(&f.top) || !record::is_time(f.mtime)) {
+            bail!("{} is no exact path", encoded::encode(&bad.top));
+        }
+        Ok(all)
     }
 }
 

@@ -8,7 +8,7 @@ use super::encoded::encode;
 use super::log::Log;
 use super::record::{Record, Step, Touched};
 use super::store::Place;
-use super::{Observer, Progress, clear, preflight};
+use super::{Action, Observer, Progress, clear, preflight, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::failpoint::hit;
 use crate::sys::write_root::WriteRoot;
@@ -52,11 +52,11 @@ impl<'a, 'o> Work<'a, 'o> {
             self.tell(index, false);
             let step = self.steps()[index].clone();
             // Once more: a step that was to go first may not have.
-            if let Standing::After = self.standing(&step)? {
+            if let Standing::After = self.standing(&step, false)? {
                 bail!("{} was moved by somebody else", encode(&step.from));
             }
             hit("commit/step-ready")?;
-            self.carry(&step.from, &step.to)?;
+            self.carry(&step, false)?;
             hit("commit/step-synced")?;
             self.log.append(&Record::Done { step: index })?;
             hit("commit/step-recorded")?;
@@ -71,8 +71,14 @@ impl<'a, 'o> Work<'a, 'o> {
         // The step that failed may be just the one whose place is taken, or
         // whose object is gone: it stands only if its object arrived.
         if let Some(step) = self.next_step() {
-            let arrived = self.look(&step.to)?;
-            if arrived.is_some_and(|object| object.is_same(&step.object)) {
+            let arrived = match &step.action {
+                Action::Attributes { .. } => matches!(self.standing(&step, true)?, Standing::After),
+                _ => {
+                    let arrived = self.look(&step.to)?;
+                    arrived.is_some_and(|object| object.is_same(&step.object))
+                }
+            };
+            if arrived {
                 self.record_done(&step)?;
             }
         }
@@ -101,9 +107,9 @@ impl<'a, 'o> Work<'a, 'o> {
         for index in (0..self.log.story().course.standing).rev() {
             self.tell(index, true);
             let step = self.steps()[index].clone();
-            if let Standing::After = self.standing(&step)? {
+            if let Standing::After = self.standing(&step, true)? {
                 hit("undo/step-ready")?;
-                self.carry(&step.to, &step.from)?;
+                self.carry(&step, true)?;
                 hit("undo/step-synced")?;
             } else {
                 // Moved, but perhaps not on the disk yet when it was cut off.
@@ -147,7 +153,7 @@ impl<'a, 'o> Work<'a, 'o> {
     /// power cut loses one record at most; a bad sector may take more.
     fn settle(&mut self) -> Result<()> {
         while let Some(step) = self.next_step() {
-            match self.standing(&step)? {
+            match self.standing(&step, false)? {
                 Standing::After => self.record_done(&step)?,
                 Standing::Before => break,
             }
@@ -173,7 +179,7 @@ impl<'a, 'o> Work<'a, 'o> {
         let course = self.log.story().course;
         let mut standing = course.standing;
         while let Some(step) = standing.checked_sub(1).and_then(|i| self.steps().get(i)) {
-            match self.standing(step)? {
+            match self.standing(step, true)? {
                 Standing::After => break,
                 Standing::Before if course.undo_started => standing -= 1,
                 Standing::Before => bail!("{} is not there any more", encode(&step.to)),
@@ -182,7 +188,10 @@ impl<'a, 'o> Work<'a, 'o> {
         Ok(standing)
     }
 
-    fn standing(&self, step: &Step) -> Result<Standing> {
+    fn standing(&self, step: &Step, undo: bool) -> Result<Standing> {
+        if let Action::Attributes { .. } = &step.action {
+            return self.standing_of_attributes(step, undo);
+        }
         let before = self.look(&step.from)?;
         let after = self.look(&step.to)?;
         let is_it = |found: &Option<Object>| {
@@ -200,6 +209,36 @@ impl<'a, 'o> Work<'a, 'o> {
         }
     }
 
+    /// Attributes are several: what is half changed, or half given back, is to
+    /// be done once more.
+    fn standing_of_attributes(&self, step: &Step, undo: bool) -> Result<Standing> {
+        let Action::Attributes {
+            mode,
+            uid,
+            gid,
+            xattrs,
+            ..
+        } = &step.action
+        else {
+            return Ok(Standing::Before);
+        };
+        let now = self.look(&step.from)?;
+        let Some(now) = now.filter(|now| now.is_same(&step.object)) else {
+            bail!("{} is not what the journal noted there", encode(&step.from));
+        };
+        let old = &step.object;
+        let wanted = match undo {
+            true => (old.mode, old.uid, old.gid),
+            false => (*mode, *uid, *gid),
+        };
+        let stands = (now.mode, now.uid, now.gid) == wanted
+            && xattrs::stand(self.write.root(), &step.from, xattrs, !undo)?;
+        Ok(match stands == undo {
+            true => Standing::Before,
+            false => Standing::After,
+        })
+    }
+
     /// `None` also when the directory that would hold it is not there.
     fn look(&self, path: &Path) -> Result<Option<Object>> {
         match exact::look(self.write.root(), path) {
@@ -209,12 +248,44 @@ impl<'a, 'o> Work<'a, 'o> {
         }
     }
 
-    /// One move, on the disk when this returns.
-    fn carry(&self, from: &Path, to: &Path) -> Result<()> {
+    /// One change, on the disk when this returns.
+    fn carry(&self, step: &Step, undo: bool) -> Result<()> {
+        if let Action::Attributes { .. } = &step.action {
+            return self.give_attributes(step, undo);
+        }
+        let (from, to) = match undo {
+            true => (&step.to, &step.from),
+            false => (&step.from, &step.to),
+        };
         let context = || format!("moving {} to {}", encode(from), encode(to));
         self.write.rename(from, to).with_context(context)?;
         hit("step-moved")?;
         self.sync_both(from, to)
+    }
+
+    fn give_attributes(&self, step: &Step, undo: bool) -> Result<()> {
+        let Action::Attributes {
+            mode,
+            uid,
+            gid,
+            xattrs,
+            ..
+        } = &step.action
+        else {
+            return Ok(());
+        };
+        let (path, old) = (&step.from, &step.object);
+        let (mode, uid, gid) = match undo {
+            true => (old.mode, old.uid, old.gid),
+            false => (*mode, *uid, *gid),
+        };
+        let context = || format!("giving {} its attributes", encode(path));
+        self.write.set_owner(path, uid, gid).with_context(context)?;
+        hit("step-half")?;
+        // An access control list sets permission bits, too: the mode is last.
+        xattrs::give(self.write, path, xattrs, !undo).with_context(context)?;
+        self.write.set_mode(path, mode).with_context(context)?;
+        self.write.sync_dir(path).with_context(context)
     }
 
     /// The new name first: if only one gets to the disk, none is lost.

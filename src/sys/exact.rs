@@ -166,12 +166,11 @@ pub fn names(root: &RootDir, path: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Reads the regular file at `path`, of at most `limit` bytes.
+/// Opens the regular file at `path` for reading.
 ///
 /// # Errors
-/// The kernel's; `InvalidInput` when it is no regular file, `FileTooLarge`
-/// when it is larger than `limit`.
-pub fn read(root: &RootDir, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+/// The kernel's; `InvalidInput` when it is no regular file.
+pub fn open_file(root: &RootDir, path: &Path) -> io::Result<File> {
     let (dir, name) = open_parent(root, path)?;
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = fcntl::openat(&dir, name, flags, Mode::empty())?;
@@ -179,8 +178,29 @@ pub fn read(root: &RootDir, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
         return Err(error);
     }
+    Ok(File::from(fd))
+}
+
+/// What `mknod(2)` wants to make the same device, FIFO or socket: its kind and
+/// its number.
+///
+/// # Errors
+/// The kernel's.
+pub fn node(root: &RootDir, path: &Path) -> io::Result<(SFlag, u64)> {
+    let (dir, name) = open_parent(root, path)?;
+    let found = stat::fstatat(&dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let kind = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
+    Ok((kind, found.st_rdev))
+}
+
+/// Reads the regular file at `path`, of at most `limit` bytes.
+///
+/// # Errors
+/// The kernel's; `InvalidInput` when it is no regular file, `FileTooLarge`
+/// when it is larger than `limit`.
+pub fn read(root: &RootDir, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut file = File::from(fd).take(limit.saturating_add(1));
+    let mut file = open_file(root, path)?.take(limit.saturating_add(1));
     file.read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let text = format!("larger than {limit} bytes");

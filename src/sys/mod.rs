@@ -5,6 +5,7 @@
 //! [`consent::WriteToken`].
 
 pub mod consent;
+pub mod contained;
 pub mod direct;
 pub mod dm;
 pub mod durable;
@@ -33,3 +34,4 @@ pub mod supervise;
 pub mod tty;
 pub mod uevent;
 pub mod write_root;
+pub mod xattr;

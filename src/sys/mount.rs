@@ -51,6 +51,19 @@ pub fn look_options(filesystem: &str) -> Option<&'static str> {
     }
 }
 
+/// The layer of an overlay that takes the changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Upper<'a> {
+    /// The directory with what was changed.
+    pub changes: &'a Path,
+    /// A directory beside it, for overlayfs itself.
+    pub work: &'a Path,
+    /// True to move directories of the lower layers by a note in the upper one
+    /// (`redirect_dir`); otherwise programs must copy them, as between
+    /// filesystems.
+    pub moves_directories: bool,
+}
+
 impl Mounted {
     /// Mounts `device` at `point` for looking: read-only, no journal replay,
     /// no program, device or set-user-id bit honoured. `more` are options of
@@ -117,6 +130,60 @@ impl Mounted {
     ) -> io::Result<Self> {
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
         Self::mount(device, filesystem, point, flags, more)
+    }
+
+    /// Mounts an overlay at `point`: `lowers`, the topmost first, under `upper`,
+    /// which takes every change; without one it is for reading. Programs run in
+    /// it, device nodes do not work (overlayfs, Documentation/filesystems).
+    ///
+    /// # Errors
+    /// The kernel's; no overlayfs; a filesystem that it does not take, such as
+    /// FAT.
+    pub fn overlay(lowers: &[&Path], upper: Option<Upper<'_>>, point: &Path) -> io::Result<Self> {
+        let lowers: Vec<String> = lowers.iter().map(|path| path.display().to_string()).collect();
+        let mut options = format!("lowerdir={}", lowers.join(":"));
+        if let Some(Upper { changes, work, .. }) = &upper {
+            let (changes, work) = (changes.display(), work.display());
+            options += &format!(",upperdir={changes},workdir={work}");
+        }
+        let renames = match &upper {
+            Some(upper) if upper.moves_directories => "on",
+            _ => "follow",
+        };
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+        // Each file of the upper layer is to be whole and to stand for itself,
+        // whatever this kernel does by default.
+        let all = format!("{options},redirect_dir={renames},metacopy=off,index=off");
+        let device = Path::new("overlay");
+        match Self::mount(device, "overlay", point, flags, &all) {
+            // Before Linux 4.19 not all of them were known, and none was on.
+            Err(error) if error.raw_os_error() == Some(EINVAL) && !upper.is_some_and(|u| u.moves_directories) => {
+                Self::mount(device, "overlay", point, flags, &options)
+            }
+            mounted => mounted,
+        }
+    }
+
+    /// Mounts a directory in memory that may take `bytes`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn memory(point: &Path, bytes: u64) -> io::Result<Self> {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+        let options = format!("mode=0700,nr_inodes=0,size={bytes}");
+        Self::mount(Path::new("tmpfs"), "tmpfs", point, flags, &options)
+    }
+
+    /// Shows what is mounted at `from` at `point`, too.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn again(from: &Path, point: &Path) -> io::Result<Self> {
+        let mounted = Mount::builder().flags(MountFlags::BIND).mount(from, point);
+        mounted.map(|_| Self {
+            point: point.to_owned(),
+            done: false,
+        })
     }
 
     fn mount(

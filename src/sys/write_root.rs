@@ -20,7 +20,7 @@ use rustix::fs::XattrFlags;
 
 use super::consent::WriteToken;
 use super::root_dir::RootDir;
-use super::{durable, exact};
+use super::{durable, exact, xattr};
 
 /// The extended attribute of `/` while a journal lies on the filesystem.
 const MARK: &str = "trusted.lifeboot";
@@ -140,6 +140,67 @@ impl<'a> WriteRoot<'a> {
     pub fn symlink(&self, path: &Path, target: &Path) -> io::Result<()> {
         let (dir, name) = exact::open_parent(self.root, path)?;
         Ok(unistd::symlinkat(target, &dir, name)?)
+    }
+
+    /// Gives the file at `existing` the name `path`, too.
+    ///
+    /// # Errors
+    /// The kernel's; `EEXIST` when something stands there.
+    pub fn link(&self, existing: &Path, path: &Path) -> io::Result<()> {
+        let (from, old) = exact::open_parent(self.root, existing)?;
+        let (dir, name) = exact::open_parent(self.root, path)?;
+        let flag = AtFlags::empty();
+        Ok(unistd::linkat(&from, old, &dir, name, flag)?)
+    }
+
+    /// Makes a device, a FIFO or a socket like the one at `from` of `other`.
+    ///
+    /// # Errors
+    /// The kernel's; `EEXIST` when something stands there.
+    pub fn make_node(&self, path: &Path, other: &RootDir, from: &Path) -> io::Result<()> {
+        let (kind, number) = exact::node(other, from)?;
+        let (dir, name) = exact::open_parent(self.root, path)?;
+        let mode = Mode::from_bits_truncate(0o600);
+        Ok(stat::mknodat(&dir, name, kind, mode, number)?)
+    }
+
+    /// Sets the permission bits of what [`WriteRoot::make_node`] made.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_node_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let (dir, name) = exact::open_parent(self.root, path)?;
+        let mode = Mode::from_bits_truncate(mode);
+        Ok(stat::fchmodat(&dir, name, mode, stat::FchmodatFlags::FollowSymlink)?)
+    }
+
+    /// Sets an extended attribute; of a link itself, not of what it leads to.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_xattr(&self, path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
+        let (_dir, at) = xattr::named(self.root, path)?;
+        Ok(rustix::fs::lsetxattr(&at, name, value, XattrFlags::empty())?)
+    }
+
+    /// Takes an extended attribute away.
+    ///
+    /// # Errors
+    /// The kernel's. It is no error when it is not there.
+    pub fn remove_xattr(&self, path: &Path, name: &str) -> io::Result<()> {
+        let (_dir, at) = xattr::named(self.root, path)?;
+        match rustix::fs::lremovexattr(&at, name) {
+            Ok(()) | Err(rustix::io::Errno::NODATA) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Waits until the whole filesystem that `path` is on is on the disk.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn sync_filesystem(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(exact::open_dir(self.root, path)?)?)
     }
 
     /// Removes what is no directory.

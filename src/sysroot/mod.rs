@@ -12,6 +12,7 @@ mod elsewhere;
 pub mod filesystems;
 pub mod fstab;
 mod in_use;
+pub mod layers;
 pub mod legs;
 mod open;
 mod parts;
