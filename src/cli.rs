@@ -238,6 +238,9 @@ pub struct RepairArgs {
     /// Do the repairs for this finding without asking (may be repeated)
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
+    /// Rehearse on this disk instead of in memory (not one of the patient's)
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -28,6 +28,8 @@ pub mod checks;
 
 pub mod repairs;
 
+pub mod rehearsal;
+
 pub mod verdict;
 
 pub mod report;

@@ -2,8 +2,7 @@
 
 use super::{Check, dpkg};
 use crate::facts::Facts;
-use crate::facts::packages::State;
-use crate::facts::packages::dpkg::{Dpkg, Package};
+use crate::facts::packages::dpkg::Package;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
 /// Packages that are named with what brings them back.
@@ -21,7 +20,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let half: Vec<&Package> = dpkg
         .packages
         .iter()
-        .filter(|p| p.broken || p.state == State::HalfInstalled)
+        .filter(|p| p.is_cut_off())
         .collect();
     let Some(first) = half.first() else { return };
     let title = match half.len() {
@@ -38,7 +37,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         let flag = if package.broken { "reinstreq " } else { "" };
         let said = format!("{}: {flag}{}", package.label(), package.state.word());
         evidence.push(Evidence::seen(&status, said));
-        match archive(dpkg, package) {
+        match dpkg.archive_of(package) {
             Some(file) => archives.push(file),
             None => evidence.push(Evidence::seen(
                 dpkg.apt.cache.place(),
@@ -66,15 +65,4 @@ fn run(facts: &Facts, out: &mut Findings) {
         .because("its files are partly those of one version and partly of another")
         .by_hand(advice);
     out.push(finding);
-}
-
-/// The intact package in apt's cache of the version to go on with.
-fn archive<'a>(dpkg: &'a Dpkg, package: &Package) -> Option<&'a str> {
-    let mut steps = dpkg.standing.steps.iter();
-    let step = steps.find(|step| step.name == package.name);
-    let version = step.and_then(|step| step.new.as_deref())?;
-    let mut archives = dpkg.apt.cache.archives.iter();
-    let found = archives.find(|a| a.package == package.name && a.version == version);
-    let found = found.filter(|archive| archive.is_intact());
-    found.map(|archive| archive.file.as_str())
 }

@@ -23,6 +23,7 @@ mod packages;
 mod patient;
 mod progress;
 mod read_test;
+mod rehearse;
 mod repair;
 mod survey;
 mod undo;

@@ -248,6 +248,14 @@ impl Patient {
         judge(self.facts(), self.sysroot())
     }
 
+    /// The same for a tree that would take the place of the patient's.
+    pub(super) fn report_of(&self, tree: &Sysroot) -> Report {
+        let search = Search::Found(tree.info.clone());
+        let (survey, assembly) = (&self.survey, &self.assembly);
+        let facts = Facts::collect(survey, assembly, search, Some(tree), None);
+        judge(facts, Some(tree))
+    }
+
     /// Closes everything; what was written meanwhile, disk by disk.
     ///
     /// # Errors

@@ -1,21 +1,27 @@
 //! `lifeboot repair`: plan, consent, commit under the journal, look again.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, bail};
 use dialoguer::Confirm;
 use serde_json::json;
 
 use super::patient::{Patient, diagnosed};
-use super::{array_work, choice};
+use super::{array_work, choice, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Progress, Summary};
 use crate::outcome::Outcome;
+use crate::rehearsal::Rehearsed;
 use crate::repairs::{ArrayWork, Plan, Repair};
 use crate::report::{Report, plan_text, text};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
 use crate::sysroot::{Search, SysrootInfo};
+
+/// Between two lines about long work.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     if let Some(id) = args.only.iter().find(|id| by_id(id).is_none()) {
@@ -61,12 +67,17 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }
         return Ok(before.verdict.kind.outcome());
     };
-    let (done, after) = commit(args, root_of(&before)?, &plan, &token)?;
+    let outcome = rehearse::rehearse(args, &before, plan)?;
+    if outcome.plan.repairs.is_empty() || !agree_to_result(args, &outcome)? {
+        return nothing_done(args, &before, &outcome);
+    }
+    let (done, after) = commit(args, root_of(&before)?, &outcome, &token)?;
     if args.json {
         print_json(&json!({
             "before": before,
             "committed": done.files,
             "arrays": done.arrays,
+            "refused": outcome.refused,
             "after": after,
         }))?;
     } else {
@@ -143,6 +154,17 @@ fn tell(step: &Progress<'_>) {
     ));
 }
 
+/// Like [`tell`] for thousands of changes.
+fn now_and_then() -> impl FnMut(&Progress<'_>) {
+    let mut told: Option<Instant> = None;
+    move |step| {
+        if told.is_none_or(|at| at.elapsed() >= BETWEEN_LINES) {
+            told = Some(Instant::now());
+            tell(step);
+        }
+    }
+}
+
 fn nothing_to_do(args: &RepairArgs, before: &Report) -> Result<Outcome> {
     if args.json {
         print_json(&json!({ "before": before, "committed": null }))?;
@@ -216,6 +238,39 @@ fn ask(repair: &Repair) -> Result<bool> {
         .context("asking on the terminal")
 }
 
+/// Asked once more when it is known what programs of the patient would change.
+fn agree_to_result(args: &RepairArgs, outcome: &rehearse::Outcome) -> Result<bool> {
+    let Some(rehearsed) = &outcome.rehearsed else {
+        return Ok(true);
+    };
+    let (count, size) = (rehearsed.actions.len(), rehearsed.bytes >> 20);
+    say(&format!(
+        "lifeboot: it was rehearsed and went well: {count} changes, {size} MiB to write"
+    ));
+    if args.yes || !args.only.is_empty() {
+        return Ok(true);
+    }
+    Confirm::new()
+        .with_prompt("Make these changes on the patient? lifeboot undo takes them back")
+        .default(false)
+        .interact()
+        .context("asking on the terminal")
+}
+
+fn nothing_done(
+    args: &RepairArgs,
+    before: &Report,
+    outcome: &rehearse::Outcome,
+) -> Result<Outcome> {
+    if args.json {
+        let refused = &outcome.refused;
+        print_json(&json!({ "before": before, "committed": null, "refused": refused }))?;
+    } else {
+        say("lifeboot: nothing was changed.");
+    }
+    Ok(before.verdict.kind.outcome())
+}
+
 /// What was done.
 #[derive(Debug, Default)]
 struct Done {
@@ -241,14 +296,16 @@ impl Done {
 fn commit(
     args: &RepairArgs,
     info: &SysrootInfo,
-    plan: &Plan,
+    outcome: &rehearse::Outcome,
     token: &WriteToken,
 ) -> Result<(Done, Report)> {
+    let plan = &outcome.plan;
     let files = plan.clone().revocable();
     let mut done = Done::default();
     let mut after = None;
     if !files.repairs.is_empty() {
-        let (summary, report) = commit_files(args, info, &files, token)?;
+        let rehearsed = outcome.rehearsed.as_ref();
+        let (summary, report) = commit_files(args, info, &files, rehearsed, token)?;
         done.files = Some(summary);
         after = Some(report);
     }
@@ -272,9 +329,13 @@ fn commit_files(
     args: &RepairArgs,
     info: &SysrootInfo,
     plan: &Plan,
+    rehearsed: Option<&Rehearsed>,
     token: &WriteToken,
 ) -> Result<(Summary, Report)> {
-    let actions = plan.actions();
+    let actions = match rehearsed {
+        Some(rehearsed) => rehearsed.actions.clone(),
+        None => plan.actions(),
+    };
     say("lifeboot: opening the patient for writing ...");
     let patient = Patient::write(&args.target, info, &actions, token)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
@@ -290,9 +351,18 @@ fn commit_files(
         );
     }
     let what = plan.repairs.iter().map(|r| r.title.clone()).collect();
-    let summary = uninterrupted(|| {
-        journal::commit(&sysroot.root, token, Header::new(what), &actions, &mut tell)
-    })?;
+    let header = Header::new(what);
+    let summary = match rehearsed {
+        Some(rehearsed) => {
+            rehearsed.check(&sysroot.root)?;
+            let (root, stock) = (&sysroot.root, &rehearsed.stock);
+            let tell = &mut now_and_then();
+            uninterrupted(|| journal::commit_from(root, token, header, &actions, stock, tell))?
+        }
+        None => uninterrupted(|| {
+            journal::commit(&sysroot.root, token, header, &actions, &mut tell)
+        })?,
+    };
     say("lifeboot: looking again ...");
     let mut after = patient.report();
     after.writes = patient.close()?;

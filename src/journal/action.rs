@@ -56,6 +56,9 @@ pub enum Action {
         uid: u32,
         /// Group.
         gid: u32,
+        /// Extended attributes.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        xattrs: Vec<Attribute>,
     },
     /// Makes a small text file. To replace one, quarantine it first.
     PutFile {

@@ -14,7 +14,7 @@ use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
 use super::stock::Stock;
 use super::store::{Further, HOME, JOURNAL, Mark, Place};
-use super::{Action, Header};
+use super::{Action, Header, xattrs};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
 use crate::sys::failpoint::hit;
@@ -180,9 +180,16 @@ fn stage(
             }
         }
         Action::Symlink { target, .. } => write.symlink(&from, target),
-        Action::MakeDirectory { mode, uid, gid, .. } => write
+        Action::MakeDirectory {
+            mode,
+            uid,
+            gid,
+            xattrs,
+            ..
+        } => write
             .make_dir(&from, 0o700)
             .and_then(|()| write.set_owner(&from, *uid, *gid))
+            .and_then(|()| xattrs::give(write, &from, xattrs, true))
             // After the owner: changing that takes set-user-id bits away.
             .and_then(|()| write.set_mode(&from, *mode))
             .and_then(|()| write.sync_dir(&from)),

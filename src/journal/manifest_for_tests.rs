@@ -188,6 +188,7 @@ pub(super) fn actions() -> Vec<Action> {
             mode: 0o2750,
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
+            xattrs: Vec::new(),
         },
         Action::Rename {
             from: Path::new("/lib").join(&odd),

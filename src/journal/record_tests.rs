@@ -24,6 +24,7 @@ fn step(from: &str, to: &str) -> Step {
             gid: 0,
             size: 1,
             mtime: stamp(),
+            links: 0,
         },
     }
 }

@@ -155,6 +155,7 @@ fn what_cannot_be_done_is_refused_with_the_path() {
         mode: 0o755,
         uid: 0,
         gid: 0,
+        xattrs: Vec::new(),
     };
     let link = |path: &str, target: &str| Action::Symlink {
         path: path.into(),

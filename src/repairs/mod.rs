@@ -4,6 +4,7 @@
 //! of the journal's primitive actions, so it can be finished or taken back;
 //! work on arrays cannot, and says so.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,6 +15,9 @@ use crate::finding::{Finding, Severity};
 use crate::journal::Action;
 
 mod array_work;
+mod finish_packages;
+mod program;
+mod rebuild_initramfs;
 mod rejoin_leg;
 mod restore_array_entry;
 mod restore_merged_link;
@@ -21,6 +25,7 @@ mod restore_system_directory;
 mod start_degraded;
 
 pub use array_work::ArrayWork;
+pub use program::Program;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -81,8 +86,13 @@ struct Outline {
     title: String,
     risk: Risk,
     actions: Vec<Action>,
+    programs: Vec<Program>,
     work: Option<ArrayWork>,
+    minutes: u32,
 }
+
+/// Renames take no time to speak of; a minute is the operator's.
+const MINUTES: u32 = 1;
 
 /// Every kind of repair, in the order in which they are done: files first,
 /// then arrays, so that a resync copies what was repaired.
@@ -90,6 +100,8 @@ const REPAIRS: &[&Kind] = &[
     &restore_system_directory::KIND,
     &restore_merged_link::KIND,
     &restore_array_entry::KIND,
+    &finish_packages::KIND,
+    &rebuild_initramfs::KIND,
     &start_degraded::KIND,
     &rejoin_leg::KIND,
 ];
@@ -111,6 +123,10 @@ pub struct Repair {
     pub minutes: u32,
     /// The changes of files, in order.
     pub actions: Vec<Action>,
+    /// Programs of the patient that are run after them: in a rehearsal, and
+    /// what they changed there is made on the patient.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Program>,
     /// Work on an array, which cannot be taken back. It is done only when the
     /// operator asked for this repair by name or agreed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,6 +196,16 @@ impl Plan {
             .collect()
     }
 
+    /// Every program of the patient that it runs, in order.
+    pub fn programs(&self) -> Vec<Program> {
+        let all = self.repairs.iter();
+        let mut all: Vec<_> = all.flat_map(|repair| repair.programs.clone()).collect();
+        // Several findings may want the same image to be built anew.
+        let mut seen = HashSet::new();
+        all.retain(|program| seen.insert(program.line()));
+        all
+    }
+
     /// Every change of files, in order.
     pub fn actions(&self) -> Vec<Action> {
         self.repairs
@@ -219,12 +245,12 @@ pub fn plan(
                 removes: Key::of(finding),
                 expected: follows(findings, finding),
                 risk: outline.risk,
-                // Renames take no time to speak of; a minute is the operator's.
                 minutes: outline
                     .work
                     .as_ref()
-                    .map_or(1, |work| work.minutes(&facts.assembly.arrays)),
+                    .map_or(outline.minutes, |work| work.minutes(&facts.assembly.arrays)),
                 actions: outline.actions,
+                programs: outline.programs,
                 work: outline.work,
             });
         }

@@ -1,7 +1,7 @@
 //! Starts an array without members that are on no disk.
 
 use super::array_work::ArrayWork;
-use super::{Kind, Outline, Risk};
+use super::{MINUTES, Kind, Outline, Risk};
 use crate::assembly::State;
 use crate::facts::Facts;
 use crate::finding::Finding;
@@ -27,6 +27,8 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         ),
         risk: Risk::Medium,
         actions: Vec::new(),
+        programs: Vec::new(),
+        minutes: MINUTES,
         work: Some(ArrayWork::StartDegraded {
             uuid: array.uuid.clone(),
             volume: array.volume_name(),

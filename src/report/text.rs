@@ -214,6 +214,19 @@ fn steps(page: &mut Page, repair: &Repair) {
     {
         page.item("       ", 9, &format!("... and {more} more steps"));
     }
+    for program in &repair.programs {
+        let line = format!("rehearse in the patient: {}", shortened(&program.line()));
+        page.item("       ", 9, &line);
+    }
+}
+
+/// A command with many files in it is shortened.
+fn shortened(line: &str) -> String {
+    const SHOWN: usize = 160;
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 /// What happened last, where a system that does not boot tells it.

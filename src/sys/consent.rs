@@ -17,6 +17,14 @@ impl WriteToken {
         }
     }
 
+    /// For a tree whose changes go to a layer over the patient: nothing of the
+    /// patient is changed, and nobody has to agree to that.
+    pub fn for_rehearsal() -> Self {
+        Self {
+            reason: "rehearsal".into(),
+        }
+    }
+
     /// What was agreed to; written to the journal.
     pub fn reason(&self) -> &str {
         &self.reason

@@ -38,7 +38,7 @@ const LOOK_MILLISECONDS: u16 = 1000;
 const ENVIRONMENT: [(&str, &str); 9] = [
     (
         "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "/run/lifeboot:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     ),
     ("HOME", "/root"),
     ("SHELL", "/bin/sh"),
@@ -56,6 +56,9 @@ const ENVIRONMENT: [(&str, &str); 9] = [
 pub struct Program {
     /// Its words; the first is looked for in the patient's PATH.
     pub words: Vec<OsString>,
+    /// Names of programs that do nothing while this one runs, when they are
+    /// called by their name.
+    pub left_out: Vec<String>,
     /// True when it may use the network of the rescue system.
     pub network: bool,
     /// The longest time without a word from it.
@@ -70,6 +73,7 @@ impl Program {
         let words = words.into_iter().map(|word| word.as_ref().to_owned());
         Self {
             words: words.collect(),
+            left_out: Vec::new(),
             network: false,
             silence: Duration::from_secs(600),
             own: PathBuf::from("/proc/self/exe"),
@@ -100,6 +104,7 @@ pub fn run(root: &Path, program: &Program, line: &mut dyn FnMut(&str)) -> io::Re
         .arg("outer")
         .arg(root)
         .arg(if program.network { "network" } else { "alone" })
+        .arg(program.left_out.join(":"))
         .args(&program.words)
         .env_clear()
         .envs(ENVIRONMENT)

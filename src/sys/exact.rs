@@ -49,6 +49,9 @@ pub struct Object {
     pub size: u64,
     /// Modification time.
     pub mtime: Stamp,
+    /// Number of its names. Not stored.
+    #[serde(skip)]
+    pub links: u64,
 }
 
 impl Object {
@@ -71,6 +74,8 @@ impl Object {
                 sec: stat.st_mtime,
                 nsec: stat.st_mtime_nsec,
             },
+            #[allow(clippy::useless_conversion)] // u32 on aarch64
+            links: stat.st_nlink.into(),
         }
     }
 
@@ -191,6 +196,14 @@ pub fn node(root: &RootDir, path: &Path) -> io::Result<(SFlag, u64)> {
     let found = stat::fstatat(&dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
     let kind = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
     Ok((kind, found.st_rdev))
+}
+
+/// True for a socket.
+///
+/// # Errors
+/// The kernel's.
+pub fn is_socket(root: &RootDir, path: &Path) -> io::Result<bool> {
+    Ok(node(root, path)?.0 == SFlag::S_IFSOCK)
 }
 
 /// Reads the regular file at `path`, of at most `limit` bytes.

@@ -6,7 +6,7 @@
 //! one takes what programs of the patient do; it is what they changed, exactly.
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,9 @@ use crate::sys::root_dir::RootDir;
 
 /// The share of the free memory that the layers may fill, in percent.
 const MEMORY_PERCENT: u64 = 60;
+
+/// With less a scratch counts as full.
+const LEAST_FREE: u64 = 1 << 20;
 
 /// Filesystems of the kernel's own, which somebody may have mounted in the tree
 /// for a chroot: programs get others, and nothing of the patient is in them.
@@ -88,6 +91,14 @@ impl Scratch {
     /// Bytes that it can take.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// True when nothing more goes into it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn is_full(&self) -> Result<bool> {
+        Ok(RootDir::open(&self.path)?.room("/")?.bytes_free < LEAST_FREE)
     }
 
     fn make(&self, name: &str) -> Result<PathBuf> {
@@ -256,10 +267,10 @@ fn upper(scratch: &Scratch, layer: &str, index: usize, moves_directories: bool) 
 
 /// Mounts one filesystem of the tree with its layers in the tree at `point`.
 fn lay(part: &Part, between: &[&Path], upper: Option<&Room>, point: &Path) -> Result<Mounted> {
-    let root = RootDir::open(point)?;
-    let at = exact::open_dir(&root, &part.target)
+    // No link leads out of the tree on the way there.
+    exact::open_dir(&RootDir::open(point)?, &part.target)
         .with_context(|| format!("{} of the tree", part.target.display()))?;
-    let at = path_of(at.as_fd());
+    let at = point.join(part.target.strip_prefix("/")?);
     let bottom = path_of(part.below.fd());
     if part.is_fixed {
         return Mounted::again(&bottom, &at)

@@ -38,6 +38,9 @@ const LINKS: [(&str, &str); 4] = [
     ("stderr", "/proc/self/fd/2"),
 ];
 
+/// What stands in the place of a program that must not do anything now.
+const NOTHING: &str = "#!/bin/sh\necho \"lifeboot: ${0##*/} is left for later\"\n";
+
 /// Memory that the patient's programs can fill in each of their directories in
 /// memory.
 const MEMORY_OPTION: &str = "size=25%,nr_inodes=100k";
@@ -90,7 +93,7 @@ pub fn play() -> u8 {
 /// new processes.
 fn outer(args: &[OsString]) -> io::Result<u8> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    let [root, network, words @ ..] = args else {
+    let [root, network, left_out, words @ ..] = args else {
         return Err(io::Error::other("words are missing"));
     };
     let mut flags = CloneFlags::CLONE_NEWNS
@@ -111,6 +114,7 @@ fn outer(args: &[OsString]) -> io::Result<u8> {
         fs::set_permissions(named(&own), fs::Permissions::from_mode(mode))?;
         if place == "/run" {
             fs::create_dir(named(&own).join("lock"))?;
+            leave_out(&named(&own), left_out)?;
         }
     }
     let child = Command::new("/proc/self/exe")
@@ -120,6 +124,19 @@ fn outer(args: &[OsString]) -> io::Result<u8> {
         .args(words)
         .spawn()?;
     ended(child)
+}
+
+/// Puts a program that does nothing in the place of others: first in PATH, so
+/// that dpkg can still replace the patient's own files.
+fn leave_out(run: &Path, names: &OsStr) -> io::Result<()> {
+    let folder = run.join("lifeboot");
+    fs::create_dir(&folder)?;
+    for name in names.to_string_lossy().split(':').filter(|name| !name.is_empty()) {
+        let path = folder.join(name);
+        fs::write(&path, NOTHING)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
 }
 
 /// Process 1 of the patient's processes.

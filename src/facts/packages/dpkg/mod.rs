@@ -124,6 +124,18 @@ impl Dpkg {
         self.packages.iter().find(|p| p.name == name)
     }
 
+    /// The intact package in apt's cache of the version with which an upgrade
+    /// of `package` goes on.
+    pub fn archive_of(&self, package: &Package) -> Option<&str> {
+        let mut steps = self.standing.steps.iter();
+        let step = steps.find(|step| step.name == package.name);
+        let version = step.and_then(|step| step.new.as_deref())?;
+        let mut archives = self.apt.cache.archives.iter();
+        let found = archives.find(|a| a.package == package.name && a.version == version);
+        let found = found.filter(|archive| archive.is_intact());
+        found.map(|archive| archive.file.as_str())
+    }
+
     /// True when a package of this name is on the disk in whatever state.
     pub fn has(&self, test: impl Fn(&str) -> bool) -> bool {
         self.packages.iter().any(|p| p.on_disk() && test(&p.name))

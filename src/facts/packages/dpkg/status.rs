@@ -127,6 +127,11 @@ impl Package {
         self.broken || self.state < State::Installed
     }
 
+    /// True when it was just being unpacked: dpkg cannot configure it.
+    pub fn is_cut_off(&self) -> bool {
+        self.broken || self.state == State::HalfInstalled
+    }
+
     /// True when its files are there, whole or in part.
     pub fn on_disk(&self) -> bool {
         self.state <= State::Installed

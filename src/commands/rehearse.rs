@@ -1,0 +1,158 @@
+//! A plan with programs of the patient is rehearsed before it is done.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::patient::Patient;
+use super::say;
+use crate::cli::RepairArgs;
+use crate::finding::{Finding, Severity};
+use crate::rehearsal::{Attempt, Rehearsal, Rehearsed, Told};
+use crate::repairs::{Key, Plan, Refused, Repair};
+use crate::report::Report;
+use crate::sys::mount;
+use crate::sysroot::layers::Scratch;
+
+/// Between two lines that show that a program is still at work.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// What came of a rehearsal.
+pub(super) struct Outcome {
+    /// The repairs that are left to be done.
+    pub(super) plan: Plan,
+    /// Those that turned out not to work, and why.
+    pub(super) refused: Vec<Refused>,
+    /// What is to be made on the patient; none when nothing was rehearsed.
+    pub(super) rehearsed: Option<Rehearsed>,
+    // Holds what is to be made.
+    _scratch: Option<Scratch>,
+}
+
+/// Rehearses `plan`. A repair that fails, or that does not do away with its
+/// finding, is left out, and the rest is rehearsed again.
+///
+/// # Errors
+/// No overlay can be made; the patient cannot be opened.
+pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Result<Outcome> {
+    let mut refused = Vec::new();
+    loop {
+        if plan.programs().is_empty() {
+            return Ok(Outcome {
+                plan,
+                refused,
+                rehearsed: None,
+                _scratch: None,
+            });
+        }
+        mount::private_namespace().context("making a mount namespace")?;
+        let scratch = Scratch::new(args.scratch.as_deref())?;
+        say(&format!(
+            "lifeboot: rehearsing it in {} MiB of scratch; nothing is written to the patient ...",
+            scratch.bytes() >> 20
+        ));
+        let patient = Patient::look(&args.target)?;
+        let sysroot = patient.sysroot().context("there is no root to repair")?;
+        let attempt = Rehearsal::of(
+            sysroot,
+            &scratch,
+            &plan.clone().revocable().actions(),
+            &plan.programs(),
+            &mut teller(),
+        )?;
+        let out = match attempt {
+            Attempt::Failed { program, why } => {
+                let failed = |repair: &Repair| repair.programs.contains(&program);
+                take_out(&mut plan, &failed, &|_| why.clone())
+            }
+            Attempt::Well(rehearsal) => {
+                say("lifeboot: looking at the tree as it would be ...");
+                let after = patient.report_of(rehearsal.tree());
+                let out = judge(&mut plan, before, &after);
+                if out.is_empty() {
+                    let rehearsed = Some(rehearsal.close()?);
+                    patient.close()?;
+                    return Ok(Outcome {
+                        plan,
+                        refused,
+                        rehearsed,
+                        _scratch: Some(scratch),
+                    });
+                }
+                rehearsal.close()?;
+                out
+            }
+        };
+        for refused in &out {
+            say(&format!(
+                "lifeboot: left out: {}: {}",
+                refused.title, refused.why
+            ));
+        }
+        refused.extend(out);
+        patient.close()?;
+    }
+}
+
+/// Takes out of the plan what the rehearsal showed not to work.
+fn judge(plan: &mut Plan, before: &Report, after: &Report) -> Vec<Refused> {
+    let stays = |repair: &Repair| {
+        let mut now = after.findings.iter();
+        !repair.programs.is_empty() && now.any(|finding| Key::of(finding) == repair.removes)
+    };
+    let out = take_out(plan, &stays, &|repair| {
+        format!(
+            "it was rehearsed, and {} is still there after it",
+            repair.removes.id
+        )
+    });
+    if !out.is_empty() {
+        return out;
+    }
+    let stops = |finding: &&Finding| finding.severity >= Severity::Unreachable;
+    let known: Vec<Key> = before.findings.iter().filter(stops).map(Key::of).collect();
+    let mut now = after.findings.iter().filter(stops);
+    let Some(new) = now.find(|finding| !known.contains(&Key::of(finding))) else {
+        return Vec::new();
+    };
+    let runs = |repair: &Repair| !repair.programs.is_empty();
+    take_out(plan, &runs, &|_| {
+        format!(
+            "the rehearsal ended with something new: {} ({})",
+            new.title, new.id
+        )
+    })
+}
+
+fn take_out(
+    plan: &mut Plan,
+    which: &dyn Fn(&Repair) -> bool,
+    why: &dyn Fn(&Repair) -> String,
+) -> Vec<Refused> {
+    let all = std::mem::take(&mut plan.repairs);
+    let (out, left): (Vec<Repair>, Vec<Repair>) = all.into_iter().partition(|r| which(r));
+    plan.repairs = left;
+    let refused = out.into_iter().map(|repair| Refused {
+        why: why(&repair),
+        title: repair.title,
+        removes: repair.removes,
+    });
+    refused.collect()
+}
+
+/// Says which program runs, and now and then what it said last.
+fn teller() -> impl FnMut(Told<'_>) {
+    let mut told_at = Instant::now();
+    move |told| match told {
+        Told::Begins(program) => {
+            told_at = Instant::now();
+            say(&format!("lifeboot: in the patient: {}", program.line()));
+        }
+        Told::Line(line) => {
+            if told_at.elapsed() >= BETWEEN_LINES {
+                told_at = Instant::now();
+                say(&format!("  {line}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Stage 7, rehearsal: a plan done on layers over the patient, which stays as
+//! it is. What the patient's programs change there is worked out exactly; it
+//! can be looked at, judged like the patient itself, and then be made.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::journal::encoded::encode;
+use crate::journal::{self, Action, Header, Stock};
+use crate::repairs::Program;
+use crate::sys::consent::WriteToken;
+use crate::sys::contained::{self, Ended};
+use crate::sys::exact::{self, Object};
+use crate::sys::root_dir::{Kind, RootDir};
+use crate::sys::write_root::WriteRoot;
+use crate::sysroot::Sysroot;
+use crate::sysroot::layers::{Layers, Scratch};
+
+mod difference;
+
+pub use difference::{Difference, difference};
+
+/// Says to package scripts that no service may be started
+/// (`/usr/share/doc/init-system-helpers/README.policy-rc.d`).
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Answers every question with "not allowed".
+const POLICY_TEXT: &[u8] = b"#!/bin/sh\nexit 101\n";
+
+/// Programs that want the disks, which are not there in a rehearsal: they do
+/// nothing. What they would do is another repair's matter.
+pub const LEFT_OUT: [&str; 4] = ["update-grub", "grub-mkconfig", "grub-install", "efibootmgr"];
+
+/// The last lines that a program printed are kept to tell why it failed.
+const KEPT_LINES: usize = 40;
+
+/// A rehearsal that came to its end.
+#[derive(Debug)]
+pub struct Rehearsal<'s> {
+    layers: Layers<'s>,
+    difference: Difference,
+    own: Vec<Action>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum Attempt<'s> {
+    /// Every program ended well.
+    Well(Rehearsal<'s>),
+    /// One did not, and must.
+    Failed {
+        /// Which.
+        program: Program,
+        /// Why, in the operator's words.
+        why: String,
+    },
+}
+
+/// Hears what a rehearsal does: the program about to run, or a line of output.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// This program is started.
+    Begins(&'a Program),
+    /// It printed this.
+    Line(&'a str),
+}
+
+impl<'s> Rehearsal<'s> {
+    /// Makes the changes `actions` and runs `programs` on layers over `sysroot`.
+    ///
+    /// # Errors
+    /// No overlayfs, or it refuses the patient's filesystem; a scratch that is
+    /// full; changes that cannot be made.
+    pub fn of(
+        sysroot: &Sysroot,
+        scratch: &'s Scratch,
+        actions: &[Action],
+        programs: &[Program],
+        told: &mut dyn FnMut(Told<'_>),
+    ) -> Result<Attempt<'s>> {
+        let mut layers = Layers::over(sysroot, scratch)?;
+        let token = WriteToken::for_rehearsal();
+        if !actions.is_empty() {
+            let header = Header::new(vec!["rehearsal".into()]);
+            journal::commit(&layers.tree().root, &token, header, actions, &mut |_| {})?;
+        }
+        layers = layers.seal()?;
+        let policy = Policy::put(&layers.tree().root, &token)?;
+        let ran = run_all(&layers.tree().info.path, programs, told);
+        policy.take_away(&layers.tree().root, &token)?;
+        if let Some((program, why)) = ran? {
+            if scratch.is_full()? {
+                bail!(
+                    "the scratch of {} MiB is full: give it more room with --scratch DIR ({why})",
+                    scratch.bytes() >> 20
+                );
+            }
+            layers.close()?;
+            return Ok(Attempt::Failed { program, why });
+        }
+        let before = layers.before().context("the layers are not sealed")?;
+        let difference = difference(before, &layers.tree().root, &layers.changes()?)?;
+        Ok(Attempt::Well(Self {
+            layers,
+            difference,
+            own: actions.to_vec(),
+        }))
+    }
+
+    /// The tree as it would be.
+    pub fn tree(&self) -> &Sysroot {
+        self.layers.tree()
+    }
+
+    /// What the programs changed.
+    pub fn difference(&self) -> &Difference {
+        &self.difference
+    }
+
+    /// Takes the layers away, and keeps what is to be made.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn close(self) -> Result<Rehearsed> {
+        let stock = self.layers.changes()?;
+        let mut actions = self.own;
+        actions.extend(self.difference.actions);
+        self.layers.close()?;
+        Ok(Rehearsed {
+            actions,
+            stock,
+            before: self.difference.before,
+            bytes: self.difference.bytes,
+        })
+    }
+}
+
+/// What a rehearsal came to, to be made on the patient.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// Every change, in order.
+    pub actions: Vec<Action>,
+    /// What they put.
+    pub stock: Stock,
+    /// What was there before, by path.
+    before: Vec<(PathBuf, Option<Object>)>,
+    /// Bytes of all files that are put.
+    pub bytes: u64,
+}
+
+impl Rehearsed {
+    /// Checks that the patient is still what was rehearsed on, as far as it is
+    /// to be changed. What other repairs of the plan change first is left out:
+    /// the journal looks at that by itself.
+    ///
+    /// # Errors
+    /// The first path that is not what it was.
+    pub fn check(&self, root: &RootDir) -> Result<()> {
+        let moved: Vec<&Path> = self.actions.iter().filter_map(moved).collect();
+        for (path, before) in &self.before {
+            if moved.iter().any(|place| path.starts_with(place)) {
+                continue;
+            }
+            let now = exact::look(root, path).ok().flatten();
+            let same = match (&now, before) {
+                (None, None) => true,
+                (Some(now), Some(before)) => looks_like(now, before),
+                _ => false,
+            };
+            if !same {
+                bail!(
+                    "{} changed since the rehearsal; nothing was done, run it again",
+                    encode(path)
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True when it is what was there. An overlay has inode numbers of its own, and
+/// the time of a directory tells of what other repairs moved.
+fn looks_like(now: &Object, before: &Object) -> bool {
+    let attributes = |object: &Object| (object.kind, object.mode, object.uid, object.gid);
+    attributes(now) == attributes(before)
+        && (now.kind == Kind::Directory || (now.size, now.mtime) == (before.size, before.mtime))
+}
+
+/// What an action of a plan moves, to or from a place.
+fn moved(action: &Action) -> Option<&Path> {
+    match action {
+        Action::Rename { to, .. } => Some(to),
+        Action::Symlink { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+/// Runs one after the other; the one that failed and must not, and why.
+fn run_all(
+    root: &Path,
+    programs: &[Program],
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<Option<(Program, String)>> {
+    for program in programs {
+        told(Told::Begins(program));
+        let mut last = VecDeque::new();
+        let mut hear = |line: &str| {
+            if last.len() == KEPT_LINES {
+                last.pop_front();
+            }
+            last.push_back(line.to_owned());
+            told(Told::Line(line));
+        };
+        let mut contained = contained::Program::new(&program.words);
+        contained.left_out = LEFT_OUT.iter().map(|name| (*name).to_owned()).collect();
+        let ended = contained::run(root, &contained, &mut hear)
+            .with_context(|| format!("running {}", program.line()))?;
+        let why = match ended {
+            Ended::Code(0) => continue,
+            Ended::Code(_) if program.may_fail => continue,
+            Ended::Code(code) => format!("ended with code {code}"),
+            Ended::Silent => "said nothing for too long and was stopped".to_owned(),
+            Ended::Broken => "could not be run".to_owned(),
+        };
+        let last = why_it_failed(last.make_contiguous());
+        return Ok(Some((program.clone(), format!("{} {why}{last}", program.line()))));
+    }
+    Ok(None)
+}
+
+/// The line that tells most: the first that speaks of an error, with the next
+/// one where it says "this:", or the last.
+fn why_it_failed(lines: &[String]) -> String {
+    let speaks = |line: &String| {
+        let line = line.to_lowercase();
+        line.contains("error") || line.contains("cannot") || line.contains("failed")
+    };
+    let found = lines.iter().position(speaks);
+    let Some(index) = found.or(lines.len().checked_sub(1)) else {
+        return String::new();
+    };
+    let line = &lines[index];
+    match lines.get(index + 1).filter(|_| line.ends_with(':')) {
+        Some(next) => format!(": {line} {}", next.trim_start()),
+        None => format!(": {line}"),
+    }
+}
+
+/// The file that keeps services from being started, for as long as programs
+/// run.
+#[derive(Debug)]
+struct Policy {
+    made_at: Option<PathBuf>,
+}
+
+impl Policy {
+    /// Puts it, where the patient has none of its own.
+    fn put(root: &RootDir, token: &WriteToken) -> Result<Self> {
+        let parent = Path::new(POLICY).parent().and_then(|p| root.resolve(p).ok());
+        let name = Path::new(POLICY).file_name();
+        let (Some(parent), Some(name)) = (parent, name) else {
+            return Ok(Self { made_at: None });
+        };
+        let path = parent.path.join(name);
+        if exact::look(root, &path)?.is_some() {
+            return Ok(Self { made_at: None });
+        }
+        let write = WriteRoot::new(root, token)?;
+        let context = || format!("making {}", encode(&path));
+        let mut file = write.create(&path).with_context(context)?;
+        file.write_all(POLICY_TEXT).with_context(context)?;
+        write.set_node_mode(&path, 0o755).with_context(context)?;
+        Ok(Self {
+            made_at: Some(path),
+        })
+    }
+
+    fn take_away(self, root: &RootDir, token: &WriteToken) -> Result<()> {
+        let Some(path) = self.made_at else {
+            return Ok(());
+        };
+        if exact::look(root, &path)?.is_none() {
+            return Ok(());
+        }
+        let write = WriteRoot::new(root, token)?;
+        let removed = write.remove_file(&path);
+        removed.with_context(|| format!("removing {}", encode(&path)))
+    }
+}

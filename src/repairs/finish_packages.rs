@@ -1,0 +1,103 @@
+//! Lets dpkg and apt of the patient finish what was interrupted, with the
+//! packages that are there: nothing is downloaded, nothing is removed from the
+//! cache.
+
+use super::{Kind, Outline, Program, Risk};
+use crate::facts::Facts;
+use crate::facts::packages::{Dpkg, Packages};
+use crate::finding::Finding;
+
+pub(super) const KIND: Kind = Kind {
+    name: "finish-packages",
+    removes: &["packages/upgrade-interrupted"],
+    plan,
+};
+
+/// The operator's own files stay, and nobody is asked (dpkg(1)).
+const KEEP_CONFFILES: [&str; 2] = ["--force-confdef", "--force-confold"];
+
+/// Packages that a slow machine configures or unpacks in a minute.
+const PACKAGES_PER_MINUTE: usize = 40;
+
+fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
+    let Packages::Dpkg(dpkg) = &facts.tree.as_ref()?.packages else {
+        return None;
+    };
+    // A damaged database is brought back first: dpkg would refuse it, or lose
+    // more.
+    if !dpkg.faults.is_empty() {
+        return None;
+    }
+    let unfinished = dpkg.unfinished();
+    let untouched = untouched(dpkg);
+    let title = match (unfinished.len(), untouched) {
+        (0, 0) => "let dpkg finish what was interrupted".to_owned(),
+        (count, 0) => format!("let dpkg finish {}", packages(count)),
+        (0, left) => format!("go on with the upgrade: {} to do", packages(left)),
+        (count, left) => format!(
+            "let dpkg finish {}, then go on with the upgrade: {} to do",
+            packages(count),
+            packages(left)
+        ),
+    };
+    let mut programs = Vec::new();
+    let mut archives: Vec<&str> = unfinished
+        .iter()
+        .filter(|package| package.is_cut_off())
+        .filter_map(|package| dpkg.archive_of(package))
+        .collect();
+    archives.sort_unstable();
+    archives.dedup();
+    if !archives.is_empty() {
+        let words = [&["dpkg", "--unpack"], archives.as_slice()].concat();
+        programs.push(Program::that_may_fail(&words));
+    }
+    let configure = [&["dpkg"], &KEEP_CONFFILES[..], &["--configure", "-a"]].concat();
+    // Without apt's lists there is nothing that could mend a dependency.
+    let has_apt = dpkg.has(|name| name == "apt");
+    match has_apt {
+        true => {
+            programs.push(Program::that_may_fail(&configure));
+            programs.push(apt(&["-f", "install"]));
+            if untouched > 0 {
+                programs.push(apt(&["full-upgrade"]));
+            }
+        }
+        false => programs.push(Program::new(&configure)),
+    }
+    let count = unfinished.len() + untouched;
+    let minutes = 1 + u32::try_from(count / PACKAGES_PER_MINUTE).unwrap_or(0);
+    Some(Outline {
+        title,
+        risk: Risk::Medium,
+        actions: Vec::new(),
+        programs,
+        minutes,
+        work: None,
+    })
+}
+
+fn packages(count: usize) -> String {
+    match count {
+        1 => "1 package".to_owned(),
+        count => format!("{count} packages"),
+    }
+}
+
+/// Packages of the interrupted run that were not begun.
+fn untouched(dpkg: &Dpkg) -> usize {
+    dpkg.upgrade.as_ref().map_or(0, |run| run.untouched)
+}
+
+fn apt(words: &[&str]) -> Program {
+    let options = [
+        "apt-get",
+        "-y",
+        "--no-download",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+    ];
+    Program::new(&[&options, words].concat())
+}

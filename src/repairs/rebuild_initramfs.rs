@@ -1,0 +1,61 @@
+//! Lets the patient build an initramfs anew.
+
+use super::{Kind, Outline, Program, Risk};
+use crate::facts::packages::Packages;
+use crate::facts::{Facts, Tree};
+use crate::finding::Finding;
+
+pub(super) const KIND: Kind = Kind {
+    name: "rebuild-initramfs",
+    removes: &[
+        "initramfs/initramfs-missing",
+        "initramfs/initramfs-damaged",
+        "initramfs/driver-missing",
+        "initramfs/mdadm-missing",
+        "initramfs/wrong-kernel",
+        "initramfs/init-broken",
+    ],
+    plan,
+};
+
+/// It packs a hundred megabytes.
+const MINUTES: u32 = 2;
+
+fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
+    let tree = facts.tree.as_ref()?;
+    let release = finding.subject.as_str();
+    let mut kernels = tree.kernels.kernels.iter();
+    let kernel = kernels.find(|kernel| kernel.release == release)?;
+    let program = match builder(tree)? {
+        // update-initramfs(8): -u for one that is there, -c for one that is not.
+        "initramfs-tools" => {
+            let way = if kernel.initramfs.is_some() { "-u" } else { "-c" };
+            Program::new(&["update-initramfs", way, "-k", release])
+        }
+        // It cannot see this machine's disks from where it runs.
+        _ => Program::new(&["dracut", "--force", "--no-hostonly", "--kver", release]),
+    };
+    Some(Outline {
+        title: format!("build the initramfs of the kernel {release} anew"),
+        risk: Risk::Medium,
+        actions: Vec::new(),
+        programs: vec![program],
+        minutes: MINUTES,
+        work: None,
+    })
+}
+
+/// What builds an initramfs on the patient, where that is clear.
+fn builder(tree: &Tree) -> Option<&'static str> {
+    let installed = |name: &str| match &tree.packages {
+        Packages::Dpkg(dpkg) => dpkg.has(|package| package == name),
+        Packages::Rpm(rpm) => rpm.packages.iter().any(|package| package.name == name),
+        _ => false,
+    };
+    let all = ["initramfs-tools", "dracut"];
+    let mut there = all.into_iter().filter(|name| installed(name));
+    match (there.next(), there.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
