@@ -7,9 +7,36 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::say;
+use crate::journal::Progress as Step;
+
+/// Between two of many steps.
+const BETWEEN_STEPS: Duration = Duration::from_secs(5);
 
 /// Between two lines where there is no terminal to draw on.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// Steps that are told one by one; of more, one is told now and then.
+const TOLD_ALL: usize = 40;
+
+/// Says which step of a repair is done, or taken back.
+pub(super) fn steps() -> impl FnMut(&Step<'_>) {
+    let mut told: Option<Instant> = None;
+    move |step| {
+        let is_last = step.index + 1 == step.total;
+        let due = told.is_none_or(|at| at.elapsed() >= BETWEEN_STEPS);
+        if step.total > TOLD_ALL && !due && !is_last {
+            return;
+        }
+        told = Some(Instant::now());
+        let back = if step.undo { "back: " } else { "" };
+        say(&format!(
+            "[{}/{}] {back}{}",
+            step.index + 1,
+            step.total,
+            step.action
+        ));
+    }
+}
 
 /// Work that is counted in bytes.
 pub(super) struct Progress {

@@ -1,17 +1,15 @@
 //! `lifeboot repair`: plan, consent, commit under the journal, look again.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result, bail};
 use dialoguer::Confirm;
 use serde_json::json;
 
 use super::patient::{Patient, diagnosed};
-use super::{array_work, choice, rehearse};
+use super::{array_work, choice, progress, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
-use crate::journal::{self, Action, Header, Progress, Summary};
+use crate::journal::{self, Action, Header, Summary};
 use crate::outcome::Outcome;
 use crate::rehearsal::Rehearsed;
 use crate::repairs::{ArrayWork, Plan, Repair};
@@ -19,9 +17,6 @@ use crate::report::{Report, plan_text, text};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
 use crate::sysroot::{Search, SysrootInfo};
-
-/// Between two lines about long work.
-const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     if let Some(id) = args.only.iter().find(|id| by_id(id).is_none()) {
@@ -135,34 +130,13 @@ fn finish(args: &RepairArgs, before: &Report, id: &str) -> Result<()> {
     let actions: Vec<Action> = open.map(|t| t.actions).unwrap_or_default();
     let patient = Patient::write(&args.target, root_of(before)?, &actions, &token)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
-    let summary = uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut tell))?;
+    let summary = uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut progress::steps()))?;
     patient.close()?;
     say(&format!(
         "lifeboot: the interrupted change {} is finished; looking again ...",
         summary.id
     ));
     Ok(())
-}
-
-fn tell(step: &Progress<'_>) {
-    let back = if step.undo { "back: " } else { "" };
-    say(&format!(
-        "[{}/{}] {back}{}",
-        step.index + 1,
-        step.total,
-        step.action
-    ));
-}
-
-/// Like [`tell`] for thousands of changes.
-fn now_and_then() -> impl FnMut(&Progress<'_>) {
-    let mut told: Option<Instant> = None;
-    move |step| {
-        if told.is_none_or(|at| at.elapsed() >= BETWEEN_LINES) {
-            told = Some(Instant::now());
-            tell(step);
-        }
-    }
 }
 
 fn nothing_to_do(args: &RepairArgs, before: &Report) -> Result<Outcome> {
@@ -356,11 +330,11 @@ fn commit_files(
         Some(rehearsed) => {
             rehearsed.check(&sysroot.root)?;
             let (root, stock) = (&sysroot.root, &rehearsed.stock);
-            let tell = &mut now_and_then();
+            let tell = &mut progress::steps();
             uninterrupted(|| journal::commit_from(root, token, header, &actions, stock, tell))?
         }
         None => uninterrupted(|| {
-            journal::commit(&sysroot.root, token, header, &actions, &mut tell)
+            journal::commit(&sysroot.root, token, header, &actions, &mut progress::steps())
         })?,
     };
     say("lifeboot: looking again ...");

@@ -5,7 +5,7 @@ use dialoguer::Confirm;
 use serde_json::json;
 
 use super::patient::{self, Patient};
-use super::{is_interactive, print, print_json, say};
+use super::{is_interactive, print, print_json, progress, say};
 use crate::cli::UndoArgs;
 use crate::journal::{self, State, Transaction};
 use crate::outcome::Outcome;
@@ -115,14 +115,7 @@ fn take_back(
     let patient = Patient::write(&args.target, info, &wanted.actions, token)?;
     let sysroot = patient.sysroot().context("there is no root to write to")?;
     let summary = uninterrupted(|| {
-        journal::undo(&sysroot.root, token, &wanted.id, &mut |step| {
-            say(&format!(
-                "[{}/{}] back: {}",
-                step.index + 1,
-                step.total,
-                step.action
-            ));
-        })
+        journal::undo(&sysroot.root, token, &wanted.id, &mut progress::steps())
     })?;
     patient.close()?;
     if args.json {

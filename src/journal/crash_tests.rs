@@ -37,7 +37,7 @@ struct Cut;
 
 /// Runs `work` until its `stop`-th stop and drops it there, like a kill: no
 /// code of the journal runs when its values are dropped. True when it was cut.
-fn cut<T>(stop: usize, work: impl FnOnce() -> T) -> bool {
+pub(super) fn cut<T>(stop: usize, work: impl FnOnce() -> T) -> bool {
     let mut passed = 0;
     arm(Box::new(move |_| {
         if passed == stop {

@@ -14,7 +14,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
-use super::manifest_for_tests::{Manifest, actions, after, build, whole};
+use super::crash_tests::cut;
+use super::manifest_for_tests::{Manifest, actions, after, build, whole, stock};
 use super::tests::{header, listed, run, run_resume, run_undo, token};
 use super::*;
 use crate::sys::failpoint::{Reaction, arm, disarm};
@@ -206,7 +207,7 @@ fn loop_a_full_disk_changes_nothing() {
     let full = filling.metadata().unwrap().len() / 1024 * 1024;
     // At each amount of space left, from none to enough.
     let mut refused = 0;
-    for left in 0..40 {
+    for left in (0..160).step_by(4) {
         filling.set_len(full - left * 1024).unwrap();
         filling.sync_all().unwrap();
         let before = whole(&disk.at);
@@ -224,6 +225,48 @@ fn loop_a_full_disk_changes_nothing() {
     assert!((1..40).contains(&refused), "{refused}");
 }
 
+/// What is put and taken away on another filesystem stays on it, and its top
+/// has its time again after an undo.
+fn further_filesystem_cut_at_any_step(tree: &Path, before: &Manifest) {
+    let steps = [
+        Action::Quarantine {
+            path: "/srv/file".into(),
+        },
+        Action::Symlink {
+            path: "/srv/file".into(),
+            target: "x".into(),
+        },
+        Action::Quarantine {
+            path: "/empty".into(),
+        },
+    ];
+    let done = run(tree, &steps).unwrap();
+    let kept = tree.join("srv/.lifeboot/journal").join(&done.id);
+    assert!(kept.join("quarantine/0").is_file(), "{done:?}");
+    let then = after(tree);
+    run_undo(tree, &done.id).unwrap();
+    assert_eq!(&whole(tree), before);
+    for stop in 0..1000 {
+        let was_cut = cut(stop, || run(tree, &steps));
+        if let Some(found) = listed(tree).pop() {
+            let resumed = run_resume(tree, &found.id).unwrap();
+            if resumed.outcome == Outcome::Committed {
+                assert_eq!(after(tree), then, "stop {stop}");
+                cut(stop, || run_undo(tree, &found.id));
+                if let Some(found) = listed(tree).pop() {
+                    run_undo(tree, &found.id).unwrap();
+                }
+            }
+        }
+        assert_eq!(&whole(tree), before, "stop {stop}");
+        if !was_cut {
+            assert!(stop >= 40, "only {stop} stops");
+            return;
+        }
+    }
+    panic!("it never came to an end");
+}
+
 #[test]
 fn loop_two_filesystems_and_a_read_only_one() {
     let dir = scratch();
@@ -238,32 +281,20 @@ fn loop_two_filesystems_and_a_read_only_one() {
         fs::write(disk.at.join("file"), "x").unwrap();
         let before = whole(&tree);
         let (from, to) = ("/srv/file".into(), "/usr/file".into());
-        let steps = [
-            Action::Rename { from, to },
-            Action::Quarantine {
-                path: "/srv/file".into(),
-            },
-            Action::Symlink {
-                path: "/srv/link".into(),
-                target: "x".into(),
-            },
-            Action::Quarantine {
-                path: "/srv".into(),
-            },
+        let quarantine = |path: &str| Action::Quarantine { path: path.into() };
+        let refused = [
+            (
+                Action::Rename { from, to },
+                "/srv/file cannot be moved to /usr/file: they are on different filesystems",
+            ),
+            (quarantine("/srv"), "/srv is a mount point"),
         ];
-        let texts = [
-            "/srv/file cannot be moved to /usr/file: they are on different filesystems",
-            "/srv/file cannot be moved to /.lifeboot/journal/",
-            "to /srv/link: they are on different filesystems",
-            "/srv is a mount point",
-        ];
-        for (step, text) in steps.iter().zip(texts) {
-            let error = run(&tree, std::slice::from_ref(step))
-                .unwrap_err()
-                .to_string();
+        for (step, text) in refused {
+            let error = run(&tree, &[step]).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
             assert_eq!(whole(&tree), before);
         }
+        further_filesystem_cut_at_any_step(&tree, &before);
         // Within the other filesystem a move is a move.
         let (from, to) = ("/srv/file".into(), "/srv/moved".into());
         let done = run(&tree, &[Action::Rename { from, to }]).unwrap();
@@ -272,7 +303,7 @@ fn loop_two_filesystems_and_a_read_only_one() {
     }
     let disk = Mounted::new(&image, dir.path().join("disk"), "ro").unwrap();
     let root = RootDir::open(&disk.at).unwrap();
-    let failed = commit(&root, &token(), header(), &actions(), &mut |_| {}).unwrap_err();
+    let failed = commit_from(&root, &token(), header(), &actions(), &stock(), &mut |_| {}).unwrap_err();
     let text = failed.to_string();
     assert!(matches!(failed.left, Left::Nothing), "{text}");
     assert!(

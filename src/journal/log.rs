@@ -56,11 +56,20 @@ impl Log {
 
     /// Appends a record and waits until it is on the disk.
     pub(super) fn append(&mut self, record: &Record) -> Result<()> {
-        let line = record.to_line()?;
+        self.append_all(std::slice::from_ref(record))
+    }
+
+    /// Appends records and waits until they are on the disk. Cut off, the first
+    /// ones of them may be there.
+    pub(super) fn append_all(&mut self, records: &[Record]) -> Result<()> {
+        let mut line = Vec::new();
         let mut course = self.story.course;
-        course
-            .add(record)
-            .context("a record would be out of order in the journal")?;
+        for record in records {
+            line.extend(record.to_line()?);
+            course
+                .add(record)
+                .context("a record would be out of order in the journal")?;
+        }
         if let Err(error) = durable::append(&mut self.file, &line) {
             // Half a line must not stand before the next one.
             let _ = self.cut();

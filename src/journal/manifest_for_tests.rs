@@ -8,13 +8,15 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::sys::stat::{Mode, SFlag, UtimensatFlags};
 use nix::sys::time::TimeSpec;
 use rustix::fs::XattrFlags;
 use walkdir::WalkDir;
 
-use super::Action;
+use super::{Action, Changes, Stock, xattrs};
+use crate::sys::root_dir::{Kind, RootDir};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Thing {
@@ -73,7 +75,7 @@ pub(super) fn whole(root: &Path) -> Manifest {
 /// The tree without the journal, and without the times that a commit changes.
 pub(super) fn after(root: &Path) -> Manifest {
     let mut tree = whole(root);
-    tree.retain(|path, _| !path.starts_with(".lifeboot"));
+    tree.retain(|path, _| path.components().all(|part| part.as_os_str() != ".lifeboot"));
     for (path, thing) in &mut tree {
         thing.xattrs.retain(|(name, _)| name != "trusted.lifeboot");
         let kind = SFlag::from_bits_truncate(thing.mode & SFlag::S_IFMT.bits());
@@ -144,6 +146,7 @@ pub(super) fn build(root: &Path) {
         set_xattr(&root.join("usr/sbin.backup"), "trusted.label", b"sbin");
     }
     fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o1751)).unwrap();
+    set_xattr(&root.join("usr/share"), "user.old", b"old");
     set_xattr(&root.join("empty"), "user.note", b"nothing\0here");
     set_xattr(&root.join("usr/bin/landed"), "user.caps", b"\x01\x02");
     age(root);
@@ -207,5 +210,55 @@ pub(super) fn actions() -> Vec<Action> {
             path: "/empty".into(),
         },
         away("/var/log"),
+        install("/usr/lib/new/tool", Kind::File, None),
+        install("/usr/share/tool-too", Kind::File, Some("/usr/lib/new/tool")),
+        away("/usr/bin/sh"),
+        install("/usr/bin/sh", Kind::Symlink, None),
+        install("/usr/share/fifo", Kind::Special, None),
+        Action::Attributes {
+            path: "/usr/share".into(),
+            mode: 0o2711,
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+            xattrs: xattrs::changes(
+                &[("user.old".to_owned(), b"old".to_vec())].into(),
+                &[("user.new".to_owned(), b"n\0w".to_vec())].into(),
+            ),
+        },
     ]
+}
+
+fn install(path: &str, kind: Kind, same_as: Option<&str>) -> Action {
+    Action::Install {
+        path: path.into(),
+        kind,
+        size: 0,
+        same_as: same_as.map(PathBuf::from),
+    }
+}
+
+/// What [`actions`] put, as a rehearsal would have made it.
+pub(super) fn stock() -> Stock {
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        fs::create_dir_all(at("usr/lib/new")).unwrap();
+        fs::create_dir_all(at("usr/share")).unwrap();
+        let mut text = vec![0; 200_000];
+        text[150_000] = 7;
+        fs::write(at("usr/lib/new/tool"), text).unwrap();
+        fs::set_permissions(at("usr/lib/new/tool"), fs::Permissions::from_mode(0o4751)).unwrap();
+        set_xattr(&at("usr/lib/new/tool"), "user.caps", b"\x01");
+        fs::hard_link(at("usr/lib/new/tool"), at("usr/share/tool-too")).unwrap();
+        fs::create_dir(at("usr/bin")).unwrap();
+        symlink("../nowhere", at("usr/bin/sh")).unwrap();
+        nix::unistd::mkfifo(&at("usr/share/fifo"), Mode::from_bits_truncate(0o620)).unwrap();
+        age(dir.path());
+        dir
+    });
+    Stock(vec![Changes {
+        target: "/".into(),
+        upper: RootDir::open(dir.path()).unwrap(),
+    }])
 }

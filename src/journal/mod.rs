@@ -148,6 +148,11 @@ impl fmt::Display for Failed {
 
 impl Error for Failed {}
 
+/// Where the journal of the transaction `id` lies in the patient's tree.
+pub fn path_of(id: &str) -> std::path::PathBuf {
+    Place::new(id).journal()
+}
+
 /// Checks all that can be known about `actions` before the first change.
 /// Reads only.
 ///

@@ -17,6 +17,9 @@ use crate::sys::root_dir::{Kind, RootDir};
 /// The largest text that goes through the journal itself.
 const TEXT_BYTES: usize = 1 << 20;
 
+/// Room for the journal itself, and for directories that grow.
+const SPARE_BYTES: u64 = 8 << 20;
+
 /// What will be done: the steps with exact paths. The object of a step that
 /// makes something new is known only once that is made.
 #[derive(Debug)]
@@ -46,6 +49,7 @@ pub(super) fn plan(
     let mut ahead = Ahead::new(root)?;
     let mut further: Vec<Further> = Vec::new();
     let mut puts: HashMap<PathBuf, usize> = HashMap::new();
+    let mut bytes: HashMap<PathBuf, u64> = HashMap::new();
     let mut steps = Vec::with_capacity(actions.len());
     for (index, action) in actions.iter().enumerate() {
         let (top, home) = home_for(&ahead, place, action)?;
@@ -57,11 +61,18 @@ pub(super) fn plan(
                 bail!("{} belongs to Lifeboot's journal", encode(path));
             }
         }
+        if let Action::Install { size, same_as: None, .. } = action {
+            let total = bytes.entry(top.at.clone()).or_insert(0_u64);
+            *total = total.saturating_add(*size);
+        }
         if top.at != Path::new("/") && further.iter().all(|known| known.top != top.at) {
             let (top, mtime) = (top.at, top.mtime);
             further.push(Further { top, mtime });
         }
         steps.push(step);
+    }
+    for (top, bytes) in bytes.iter().filter(|(_, bytes)| **bytes > 0) {
+        check_room(root, top, *bytes)?;
     }
     let mut touched = ahead.into_touched();
     // What is inside before what holds it.
@@ -71,6 +82,21 @@ pub(super) fn plan(
         touched,
         further,
     })
+}
+
+/// What is put takes room beside what it replaces, which stays for an undo.
+fn check_room(root: &RootDir, top: &Path, bytes: u64) -> Result<()> {
+    let free = root.room(top)?.bytes_free;
+    let needed = bytes.saturating_add(SPARE_BYTES);
+    if free < needed {
+        bail!(
+            "{} MiB are needed on the filesystem of {} of the patient, and {} MiB are free",
+            needed >> 20,
+            encode(top),
+            free >> 20
+        );
+    }
+    Ok(())
 }
 
 /// The journal's place on the filesystem that an action works on, and the top

@@ -1,5 +1,7 @@
 //! Doing the steps of a journal, and taking them back.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +14,12 @@ use super::{Action, Observer, Progress, clear, preflight, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::failpoint::hit;
 use crate::sys::write_root::WriteRoot;
+
+/// So many steps are brought to the disk one by one.
+const ALONE: usize = 8;
+
+/// So many of the others together.
+const TOGETHER: usize = 64;
 
 /// A transaction in progress.
 pub(super) struct Work<'a, 'o> {
@@ -48,17 +56,21 @@ impl<'a, 'o> Work<'a, 'o> {
         let first = self.log.story().course.standing;
         preflight::check_forward(self.write.root(), &self.steps()[first..])?;
         let total = self.steps().len();
-        for index in first..total {
-            self.tell(index, false);
-            let step = self.steps()[index].clone();
-            // Once more: a step that was to go first may not have.
-            if let Standing::After = self.standing(&step, false)? {
-                bail!("{} was moved by somebody else", encode(&step.from));
+        for group in groups(first..total) {
+            for index in group.clone() {
+                self.tell(index, false);
+                let step = self.steps()[index].clone();
+                // Once more: a step that was to go first may not have.
+                if let Standing::After = self.standing(&step, false)? {
+                    bail!("{} was moved by somebody else", encode(&step.from));
+                }
+                hit("commit/step-ready")?;
+                self.carry(&step, false)?;
             }
-            hit("commit/step-ready")?;
-            self.carry(&step, false)?;
+            self.sync(group.clone())?;
             hit("commit/step-synced")?;
-            self.log.append(&Record::Done { step: index })?;
+            let records: Vec<_> = group.map(|step| Record::Done { step }).collect();
+            self.log.append_all(&records)?;
             hit("commit/step-recorded")?;
         }
         self.log.append(&Record::Committed)?;
@@ -70,18 +82,7 @@ impl<'a, 'o> Work<'a, 'o> {
     pub(super) fn roll_back(&mut self) -> Result<usize> {
         // The step that failed may be just the one whose place is taken, or
         // whose object is gone: it stands only if its object arrived.
-        if let Some(step) = self.next_step() {
-            let arrived = match &step.action {
-                Action::Attributes { .. } => matches!(self.standing(&step, true)?, Standing::After),
-                _ => {
-                    let arrived = self.look(&step.to)?;
-                    arrived.is_some_and(|object| object.is_same(&step.object))
-                }
-            };
-            if arrived {
-                self.record_done(&step)?;
-            }
-        }
+        self.record_arrived()?;
         self.take_back()
     }
 
@@ -103,21 +104,26 @@ impl<'a, 'o> Work<'a, 'o> {
             self.log.append(&Record::UndoStarted { consent })?;
             hit("undo/started")?;
         }
-        let mut taken_back = 0;
-        for index in (0..self.log.story().course.standing).rev() {
-            self.tell(index, true);
-            let step = self.steps()[index].clone();
-            if let Standing::After = self.standing(&step, true)? {
-                hit("undo/step-ready")?;
-                self.carry(&step, true)?;
-                hit("undo/step-synced")?;
-            } else {
-                // Moved, but perhaps not on the disk yet when it was cut off.
-                self.sync_both(&step.to, &step.from)?;
+        let recorded = self.log.story().course.standing;
+        for group in groups(0..recorded).into_iter().rev() {
+            for index in group.clone().rev() {
+                self.tell(index, true);
+                // The others were moved before it was cut off, but are perhaps
+                // not on the disk yet.
+                if index < standing {
+                    let step = self.steps()[index].clone();
+                    if let Standing::Before = self.standing(&step, true)? {
+                        bail!("{} was moved by somebody else", encode(&step.to));
+                    }
+                    hit("undo/step-ready")?;
+                    self.carry(&step, true)?;
+                }
             }
-            self.log.append(&Record::Undone { step: index })?;
+            self.sync(group.clone())?;
+            hit("undo/step-synced")?;
+            let records: Vec<_> = group.rev().map(|step| Record::Undone { step }).collect();
+            self.log.append_all(&records)?;
             hit("undo/step-recorded")?;
-            taken_back += 1;
         }
         self.give_times_back()?;
         hit("undo/times")?;
@@ -125,7 +131,7 @@ impl<'a, 'o> Work<'a, 'o> {
             self.log.append(&Record::Reverted)?;
         }
         hit("undo/reverted")?;
-        Ok(taken_back)
+        Ok(recorded)
     }
 
     /// Removes the transaction after [`Work::backward`].
@@ -149,28 +155,49 @@ impl<'a, 'o> Work<'a, 'o> {
         (self.observer)(&progress);
     }
 
-    /// A step may be done whose record was cut off: looks, and records it. A
-    /// power cut loses one record at most; a bad sector may take more.
+    /// Steps may be done whose records were cut off: looks, and records them.
     fn settle(&mut self) -> Result<()> {
-        while let Some(step) = self.next_step() {
-            match self.standing(&step, false)? {
-                Standing::After => self.record_done(&step)?,
-                Standing::Before => break,
-            }
+        self.record_arrived()?;
+        // What stands in the way of the next one is told as it is.
+        let standing = self.log.story().course.standing;
+        if let Some(step) = self.steps().get(standing).cloned() {
+            self.standing(&step, false)?;
         }
         Ok(())
     }
 
-    /// The first step not recorded as done.
-    fn next_step(&self) -> Option<Step> {
-        let standing = self.log.story().course.standing;
-        self.steps().get(standing).cloned()
+    /// Records the steps after the recorded ones that are done. A power cut
+    /// loses the records of one group; a bad sector may take more.
+    fn record_arrived(&mut self) -> Result<()> {
+        loop {
+            let first = self.log.story().course.standing;
+            let group = first..self.steps().len().min(first + TOGETHER);
+            // A later step may have put something in the place that an earlier
+            // one made free; what is last tells that all before it are done.
+            let mut last = None;
+            for index in group.clone().rev() {
+                if self.has_arrived(&self.steps()[index], false)? {
+                    last = Some(index);
+                    break;
+                }
+            }
+            let Some(last) = last else { return Ok(()) };
+            self.sync(first..last + 1)?;
+            let records: Vec<_> = (first..=last).map(|step| Record::Done { step }).collect();
+            self.log.append_all(&records)?;
+        }
     }
 
-    fn record_done(&mut self, step: &Step) -> Result<()> {
-        self.sync_both(&step.from, &step.to)?;
-        let index = self.log.story().course.standing;
-        self.log.append(&Record::Done { step: index })
+    /// True when the object of a step is where the step, or taking it back,
+    /// brings it.
+    fn has_arrived(&self, step: &Step, undo: bool) -> Result<bool> {
+        if let Action::Attributes { .. } = &step.action {
+            let stands = self.standing_of_attributes(step, undo)?;
+            return Ok(matches!(stands, Standing::Before) == undo);
+        }
+        let place = if undo { &step.from } else { &step.to };
+        let found = self.look(place)?;
+        Ok(found.is_some_and(|object| object.is_same(&step.object)))
     }
 
     /// How many steps stand on the disk: the last ones recorded as standing may
@@ -178,12 +205,22 @@ impl<'a, 'o> Work<'a, 'o> {
     fn settled_back(&self) -> Result<usize> {
         let course = self.log.story().course;
         let mut standing = course.standing;
-        while let Some(step) = standing.checked_sub(1).and_then(|i| self.steps().get(i)) {
-            match self.standing(step, true)? {
-                Standing::After => break,
-                Standing::Before if course.undo_started => standing -= 1,
-                Standing::Before => bail!("{} is not there any more", encode(&step.to)),
+        while course.undo_started {
+            let group = standing.saturating_sub(TOGETHER)..standing;
+            let mut first = None;
+            for index in group {
+                if self.has_arrived(&self.steps()[index], true)? {
+                    first = Some(index);
+                    break;
+                }
             }
+            let Some(first) = first else { break };
+            standing = first;
+        }
+        if let Some(step) = standing.checked_sub(1).and_then(|i| self.steps().get(i))
+            && let Standing::Before = self.standing(step, true)?
+        {
+            bail!("{} is not there any more", encode(&step.to));
         }
         Ok(standing)
     }
@@ -248,7 +285,7 @@ impl<'a, 'o> Work<'a, 'o> {
         }
     }
 
-    /// One change, on the disk when this returns.
+    /// One change; [`Work::sync`] brings it to the disk.
     fn carry(&self, step: &Step, undo: bool) -> Result<()> {
         if let Action::Attributes { .. } = &step.action {
             return self.give_attributes(step, undo);
@@ -260,7 +297,34 @@ impl<'a, 'o> Work<'a, 'o> {
         let context = || format!("moving {} to {}", encode(from), encode(to));
         self.write.rename(from, to).with_context(context)?;
         hit("step-moved")?;
-        self.sync_both(from, to)
+        Ok(())
+    }
+
+    /// What a group of steps changed is on the disk when this returns. Of many
+    /// steps all of the filesystem is written, once: filesystems with a journal
+    /// bring renames to the disk in their order, so that after a power cut the
+    /// first ones of the group stand, and not others.
+    fn sync(&self, group: Range<usize>) -> Result<()> {
+        if let [only] = &self.steps()[group.clone()] {
+            return match &only.action {
+                Action::Attributes { .. } => Ok(self.write.sync_dir(&only.from)?),
+                _ => self.sync_both(&only.from, &only.to),
+            };
+        }
+        let mut synced = HashSet::new();
+        for step in &self.steps()[group] {
+            for path in [&step.to, &step.from] {
+                let parent = path.parent().unwrap_or(path);
+                let Some(found) = self.look(parent)? else {
+                    continue;
+                };
+                if synced.insert(found.dev) {
+                    let context = || format!("writing the filesystem of {}", encode(parent));
+                    self.write.sync_filesystem(parent).with_context(context)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn give_attributes(&self, step: &Step, undo: bool) -> Result<()> {
@@ -284,8 +348,7 @@ impl<'a, 'o> Work<'a, 'o> {
         hit("step-half")?;
         // An access control list sets permission bits, too: the mode is last.
         xattrs::give(self.write, path, xattrs, !undo).with_context(context)?;
-        self.write.set_mode(path, mode).with_context(context)?;
-        self.write.sync_dir(path).with_context(context)
+        self.write.set_mode(path, mode).with_context(context)
     }
 
     /// The new name first: if only one gets to the disk, none is lost.
@@ -315,6 +378,20 @@ impl<'a, 'o> Work<'a, 'o> {
         }
         Ok(())
     }
+}
+
+/// Steps that are brought to the disk together: the first few alone, so that a
+/// small repair is as far as can be at every moment, then many at once.
+fn groups(steps: Range<usize>) -> Vec<Range<usize>> {
+    let mut groups = Vec::new();
+    let mut start = steps.start;
+    while start < steps.end {
+        let size = if start < ALONE { 1 } else { TOGETHER };
+        let end = steps.end.min(start + size);
+        groups.push(start..end);
+        start = end;
+    }
+    groups
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

@@ -15,6 +15,7 @@ use procfs::process::Process;
 
 use super::{Sysroot, SysrootInfo};
 use crate::journal::{Changes, Stock};
+use crate::kmod;
 use crate::sys::exact;
 use crate::sys::memory_overlay::free_memory;
 use crate::sys::mount::{Mounted, Upper, path_of};
@@ -168,6 +169,8 @@ impl<'s> Layers<'s> {
     /// No overlayfs (Linux before 4.10, or built without it), or it refuses
     /// the patient's filesystem.
     pub fn over(sysroot: &Sysroot, scratch: &'s Scratch) -> Result<Self> {
+        // What is built in need not show: a refusal is told where it matters.
+        let _ = kmod::ensure(&["overlay"]);
         let parts = parts(&sysroot.root)?;
         let mut mounts = Mounts::default();
         let point = scratch.make("first")?;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Clock, Collected, Event, Kind, Weight};
 use crate::facts::packages::Ownership;
+use crate::journal;
 use crate::sys::root_dir::{RootDir, Times};
 
 /// Directories that are looked at, each without those below it.
@@ -63,8 +64,22 @@ struct Cluster {
 pub(super) fn collect(root: &RootDir, owners: &Ownership, out: &mut Collected) {
     let samples = sweep(root, owners);
     let busy = std::mem::take(&mut out.busy);
-    out.add(tell(&samples, &busy));
+    let mut known = busy.clone();
+    known.extend(own_work(root));
+    out.add(tell(&samples, &known));
     out.busy = busy;
+}
+
+/// When Lifeboot itself changed the patient: from the beginning of a repair to
+/// the last word in its journal.
+fn own_work(root: &RootDir) -> Vec<(i64, i64)> {
+    let transactions = journal::list(root).unwrap_or_default();
+    let times = transactions.into_iter().filter_map(|transaction| {
+        let began = i64::try_from(transaction.header?.time).ok()?;
+        let last = root.symlink_metadata(journal::path_of(&transaction.id)).ok()?;
+        Some((began, last.mtime))
+    });
+    times.collect()
 }
 
 fn sweep(root: &RootDir, owners: &Ownership) -> Vec<Sample> {
