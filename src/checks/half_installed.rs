@@ -17,11 +17,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(dpkg) = dpkg(facts) else { return };
-    let half: Vec<&Package> = dpkg
-        .packages
-        .iter()
-        .filter(|p| p.is_cut_off())
-        .collect();
+    let half: Vec<&Package> = dpkg.packages.iter().filter(|p| p.is_cut_off()).collect();
     let Some(first) = half.first() else { return };
     let title = match half.len() {
         1 => format!(

@@ -130,7 +130,8 @@ fn finish(args: &RepairArgs, before: &Report, id: &str) -> Result<()> {
     let actions: Vec<Action> = open.map(|t| t.actions).unwrap_or_default();
     let patient = Patient::write(&args.target, root_of(before)?, &actions, &token)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
-    let summary = uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut progress::steps()))?;
+    let summary =
+        uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut progress::steps()))?;
     patient.close()?;
     say(&format!(
         "lifeboot: the interrupted change {} is finished; looking again ...",
@@ -334,7 +335,13 @@ fn commit_files(
             uninterrupted(|| journal::commit_from(root, token, header, &actions, stock, tell))?
         }
         None => uninterrupted(|| {
-            journal::commit(&sysroot.root, token, header, &actions, &mut progress::steps())
+            journal::commit(
+                &sysroot.root,
+                token,
+                header,
+                &actions,
+                &mut progress::steps(),
+            )
         })?,
     };
     say("lifeboot: looking again ...");

@@ -92,7 +92,11 @@ pub enum Action {
         size: u64,
         /// The path of an earlier action of this kind that puts the same file:
         /// a hard link.
-        #[serde(with = "encoded::optional", skip_serializing_if = "Option::is_none", default)]
+        #[serde(
+            with = "encoded::optional",
+            skip_serializing_if = "Option::is_none",
+            default
+        )]
         same_as: Option<PathBuf>,
     },
     /// Gives a directory another mode, owner or extended attributes.

@@ -108,7 +108,9 @@ impl<'a> Ahead<'a> {
         let spot = self.spot(path)?;
         let dev = spot.dir().dev;
         let inner = spot.dirs.iter().rev().take_while(|dir| dir.dev == dev);
-        let top = inner.last().and_then(|dir| dir.object.as_ref().map(|o| (dir, o)));
+        let top = inner
+            .last()
+            .and_then(|dir| dir.object.as_ref().map(|o| (dir, o)));
         let (dir, object) = top.context("a filesystem has no top")?;
         Ok(Top {
             at: dir.at.clone(),
@@ -121,7 +123,9 @@ impl<'a> Ahead<'a> {
         let spot = self.spot(path)?;
         match self.lookup(spot.dir(), &spot.name)? {
             Some(node) if node.kind == Kind::Directory => {
-                let object = node.object.with_context(|| format!("{} is new", encode(path)))?;
+                let object = node
+                    .object
+                    .with_context(|| format!("{} is new", encode(path)))?;
                 Ok((spot.full(), object))
             }
             _ => bail!("{} is no directory", encode(path)),

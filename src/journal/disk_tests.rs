@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
 use super::crash_tests::cut;
-use super::manifest_for_tests::{Manifest, actions, after, build, whole, stock};
+use super::manifest_for_tests::{Manifest, actions, after, build, stock, whole};
 use super::tests::{header, listed, run, run_resume, run_undo, token};
 use super::*;
 use crate::sys::failpoint::{Reaction, arm, disarm};
@@ -303,7 +303,8 @@ fn loop_two_filesystems_and_a_read_only_one() {
     }
     let disk = Mounted::new(&image, dir.path().join("disk"), "ro").unwrap();
     let root = RootDir::open(&disk.at).unwrap();
-    let failed = commit_from(&root, &token(), header(), &actions(), &stock(), &mut |_| {}).unwrap_err();
+    let failed =
+        commit_from(&root, &token(), header(), &actions(), &stock(), &mut |_| {}).unwrap_err();
     let text = failed.to_string();
     assert!(matches!(failed.left, Left::Nothing), "{text}");
     assert!(

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::manifest_for_tests::{actions, whole, stock};
+use super::manifest_for_tests::{actions, stock, whole};
 use super::record::{Record, read_story};
 use super::tests::{fresh, header, listed, run, run_resume, run_undo, token};
 use super::*;
@@ -213,7 +213,15 @@ fn an_interrupted_transaction_stops_the_next_commit() {
     assert!(error.contains("interrupted"), "{error}");
     let root = RootDir::open(dir.path()).unwrap();
     resume(&root, &token(), &id, &mut |_| {}).unwrap();
-    commit_from(&root, &token(), header(), &actions()[2..], &stock(), &mut |_| {}).unwrap();
+    commit_from(
+        &root,
+        &token(),
+        header(),
+        &actions()[2..],
+        &stock(),
+        &mut |_| {},
+    )
+    .unwrap();
 }
 
 /// A foreign file beside the journal is never removed with it.
@@ -245,7 +253,15 @@ fn a_target_that_appears_after_the_check_rolls_back() {
             fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
         }
     };
-    let failed = commit_from(&root, &token(), header(), &actions(), &stock(), &mut intruder).unwrap_err();
+    let failed = commit_from(
+        &root,
+        &token(),
+        header(),
+        &actions(),
+        &stock(),
+        &mut intruder,
+    )
+    .unwrap_err();
     assert!(matches!(failed.left, Left::Nothing), "{failed}");
     assert!(failed.to_string().contains("/usr/lib/new"), "{failed}");
     fs::remove_dir(dir.path().join("usr/lib/new")).unwrap();

@@ -75,7 +75,10 @@ pub(super) fn whole(root: &Path) -> Manifest {
 /// The tree without the journal, and without the times that a commit changes.
 pub(super) fn after(root: &Path) -> Manifest {
     let mut tree = whole(root);
-    tree.retain(|path, _| path.components().all(|part| part.as_os_str() != ".lifeboot"));
+    tree.retain(|path, _| {
+        path.components()
+            .all(|part| part.as_os_str() != ".lifeboot")
+    });
     for (path, thing) in &mut tree {
         thing.xattrs.retain(|(name, _)| name != "trusted.lifeboot");
         let kind = SFlag::from_bits_truncate(thing.mode & SFlag::S_IFMT.bits());

@@ -61,7 +61,12 @@ pub(super) fn plan(
                 bail!("{} belongs to Lifeboot's journal", encode(path));
             }
         }
-        if let Action::Install { size, same_as: None, .. } = action {
+        if let Action::Install {
+            size,
+            same_as: None,
+            ..
+        } = action
+        {
             let total = bytes.entry(top.at.clone()).or_insert(0_u64);
             *total = total.saturating_add(*size);
         }
@@ -122,7 +127,11 @@ fn check_link(
     if let Some(other) = same_as {
         let earlier = puts.get(other).and_then(|index| steps.get(*index));
         if !earlier.is_some_and(|step| step.from.starts_with(home.path())) {
-            bail!("{} cannot be the same file as {}", encode(path), encode(other));
+            bail!(
+                "{} cannot be the same file as {}",
+                encode(path),
+                encode(other)
+            );
         }
     }
     puts.insert(path.clone(), index);

@@ -120,7 +120,10 @@ impl Further {
             return Ok(Vec::new());
         };
         let all: Vec<Self> = serde_json::from_slice(json)?;
-        if let Some(bad) = all.iter().find(|f| !exact::is_exact(&f.top) || !record::is_time(f.mtime)) {
+        if let Some(bad) = all
+            .iter()
+            .find(|f| !exact::is_exact(&f.top) || !record::is_time(f.mtime))
+        {
             bail!("{} is no exact path", encoded::encode(&bad.top));
         }
         Ok(all)

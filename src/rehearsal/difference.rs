@@ -122,7 +122,12 @@ impl Walk<'_> {
 
     /// Something new with everything in it.
     fn create(&mut self, path: &Path, new: &Object) -> Result<()> {
-        if self.found.before.last().is_none_or(|(last, _)| last != path) {
+        if self
+            .found
+            .before
+            .last()
+            .is_none_or(|(last, _)| last != path)
+        {
             self.found.before.push((path.to_owned(), None));
         }
         if !is_directory(new) {
@@ -172,7 +177,10 @@ impl Walk<'_> {
     }
 
     fn attributes(&mut self, path: &Path, old: Object, new: &Object) -> Result<()> {
-        let changes = xattrs::changes(&xattr::all(self.before, path)?, &xattr::all(self.after, path)?);
+        let changes = xattrs::changes(
+            &xattr::all(self.before, path)?,
+            &xattr::all(self.after, path)?,
+        );
         if changes.is_empty() && attributes_of(&old) == attributes_of(new) {
             return Ok(());
         }

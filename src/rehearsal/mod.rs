@@ -226,7 +226,10 @@ fn run_all(
             Ended::Broken => "could not be run".to_owned(),
         };
         let last = why_it_failed(last.make_contiguous());
-        return Ok(Some((program.clone(), format!("{} {why}{last}", program.line()))));
+        return Ok(Some((
+            program.clone(),
+            format!("{} {why}{last}", program.line()),
+        )));
     }
     Ok(None)
 }
@@ -259,7 +262,9 @@ struct Policy {
 impl Policy {
     /// Puts it, where the patient has none of its own.
     fn put(root: &RootDir, token: &WriteToken) -> Result<Self> {
-        let parent = Path::new(POLICY).parent().and_then(|p| root.resolve(p).ok());
+        let parent = Path::new(POLICY)
+            .parent()
+            .and_then(|p| root.resolve(p).ok());
         let name = Path::new(POLICY).file_name();
         let (Some(parent), Some(name)) = (parent, name) else {
             return Ok(Self { made_at: None });

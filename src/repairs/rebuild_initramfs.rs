@@ -29,7 +29,11 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     let program = match builder(tree)? {
         // update-initramfs(8): -u for one that is there, -c for one that is not.
         "initramfs-tools" => {
-            let way = if kernel.initramfs.is_some() { "-u" } else { "-c" };
+            let way = if kernel.initramfs.is_some() {
+                "-u"
+            } else {
+                "-c"
+            };
             Program::new(&["update-initramfs", way, "-k", release])
         }
         // It cannot see this machine's disks from where it runs.

@@ -1,7 +1,7 @@
 //! Takes a member that dropped out into its array again.
 
 use super::array_work::ArrayWork;
-use super::{MINUTES, Kind, Outline, Risk};
+use super::{Kind, MINUTES, Outline, Risk};
 use crate::assembly::{Leg, Standing, State};
 use crate::facts::Facts;
 use crate::finding::Finding;

@@ -1,7 +1,7 @@
 //! Names arrays in mdadm.conf by their UUID, and mounts by UUID what fstab
 //! mounted by an array's name: the copy of mdadm.conf in the initramfs is old.
 
-use super::{MINUTES, Kind, Outline, Risk};
+use super::{Kind, MINUTES, Outline, Risk};
 use crate::checks::{Misnamed, misnamed};
 use crate::facts::Facts;
 use crate::facts::mdadm_conf::ArrayLine;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{MINUTES, Kind, Outline, Risk};
+use super::{Kind, MINUTES, Outline, Risk};
 use crate::facts::Facts;
 use crate::facts::layout::{AtHome, Expected, Seen, Stray, Suspect, aside};
 use crate::finding::Finding;

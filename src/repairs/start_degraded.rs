@@ -1,7 +1,7 @@
 //! Starts an array without members that are on no disk.
 
 use super::array_work::ArrayWork;
-use super::{MINUTES, Kind, Outline, Risk};
+use super::{Kind, MINUTES, Outline, Risk};
 use crate::assembly::State;
 use crate::facts::Facts;
 use crate::finding::Finding;

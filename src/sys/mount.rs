@@ -140,7 +140,10 @@ impl Mounted {
     /// The kernel's; no overlayfs; a filesystem that it does not take, such as
     /// FAT.
     pub fn overlay(lowers: &[&Path], upper: Option<Upper<'_>>, point: &Path) -> io::Result<Self> {
-        let lowers: Vec<String> = lowers.iter().map(|path| path.display().to_string()).collect();
+        let lowers: Vec<String> = lowers
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         let mut options = format!("lowerdir={}", lowers.join(":"));
         if let Some(Upper { changes, work, .. }) = &upper {
             let (changes, work) = (changes.display(), work.display());
@@ -157,7 +160,10 @@ impl Mounted {
         let device = Path::new("overlay");
         match Self::mount(device, "overlay", point, flags, &all) {
             // Before Linux 4.19 not all of them were known, and none was on.
-            Err(error) if error.raw_os_error() == Some(EINVAL) && !upper.is_some_and(|u| u.moves_directories) => {
+            Err(error)
+                if error.raw_os_error() == Some(EINVAL)
+                    && !upper.is_some_and(|u| u.moves_directories) =>
+            {
                 Self::mount(device, "overlay", point, flags, &options)
             }
             mounted => mounted,

@@ -171,7 +171,12 @@ impl<'a> WriteRoot<'a> {
     pub fn set_node_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
         let (dir, name) = exact::open_parent(self.root, path)?;
         let mode = Mode::from_bits_truncate(mode);
-        Ok(stat::fchmodat(&dir, name, mode, stat::FchmodatFlags::FollowSymlink)?)
+        Ok(stat::fchmodat(
+            &dir,
+            name,
+            mode,
+            stat::FchmodatFlags::FollowSymlink,
+        )?)
     }
 
     /// Sets an extended attribute; of a link itself, not of what it leads to.
@@ -180,7 +185,12 @@ impl<'a> WriteRoot<'a> {
     /// The kernel's.
     pub fn set_xattr(&self, path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
         let (_dir, at) = xattr::named(self.root, path)?;
-        Ok(rustix::fs::lsetxattr(&at, name, value, XattrFlags::empty())?)
+        Ok(rustix::fs::lsetxattr(
+            &at,
+            name,
+            value,
+            XattrFlags::empty(),
+        )?)
     }
 
     /// Takes an extended attribute away.

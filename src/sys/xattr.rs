@@ -71,10 +71,7 @@ pub fn of_overlayfs(root: &RootDir, path: &Path, name: &str) -> io::Result<Optio
 }
 
 /// A path for calls that take nothing else; good while the directory is open.
-pub(super) fn named(
-    root: &RootDir,
-    path: &Path,
-) -> io::Result<(std::os::fd::OwnedFd, PathBuf)> {
+pub(super) fn named(root: &RootDir, path: &Path) -> io::Result<(std::os::fd::OwnedFd, PathBuf)> {
     if path == Path::new("/") {
         let own = exact::open_dir(root, path)?;
         let name = path_of(own.as_fd()).join(".");

@@ -9,6 +9,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use procfs::process::Process;
@@ -48,6 +49,9 @@ const OF_THE_KERNEL: [&str; 16] = [
     "tmpfs",
 ];
 
+/// Scratches made by this process.
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
 /// Where the layers lie.
 #[derive(Debug)]
 pub struct Scratch {
@@ -64,8 +68,8 @@ impl Scratch {
     /// # Errors
     /// The kernel's; no directory can be made.
     pub fn new(elsewhere: Option<&Path>) -> Result<Self> {
-        let pid = std::process::id();
-        let name = format!("lifeboot-scratch-{pid}");
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lifeboot-scratch-{}-{number}", std::process::id());
         if let Some(place) = elsewhere {
             let path = place.join(name);
             fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
@@ -199,10 +203,7 @@ impl<'s> Layers<'s> {
     /// The kernel's.
     pub fn seal(mut self) -> Result<Self> {
         let info = self.tree.info.clone();
-        let (first, second) = (
-            self.scratch.make("before")?,
-            self.scratch.make("second")?,
-        );
+        let (first, second) = (self.scratch.make("before")?, self.scratch.make("second")?);
         // The old tree is read no more.
         self.tree = tree(&first, &info)?;
         self.mounts.take_down()?;
@@ -211,7 +212,9 @@ impl<'s> Layers<'s> {
             let below = [below.as_path()];
             let upper = upper(self.scratch, "second", index, false)?;
             self.mounts.0.push(lay(part, &below, None, &first)?);
-            self.mounts.0.push(lay(part, &below, Some(&upper), &second)?);
+            self.mounts
+                .0
+                .push(lay(part, &below, Some(&upper), &second)?);
         }
         self.before = Some(RootDir::open(&first)?);
         self.tree = tree(&second, &info)?;

@@ -23,6 +23,12 @@ const MEMORY_MIB: u32 = 512;
 /// How long one rescue session may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// A repair rehearses in memory what packages of an upgrade change.
+const REPAIR_MEMORY_MIB: u32 = 2048;
+
+/// The patient's own programs work for a long time in an emulated machine.
+const REPAIR_PATIENCE: Duration = Duration::from_secs(3600);
+
 /// A statically linked shell, put into the image where the host has one.
 const BUSYBOX: &str = "/bin/busybox";
 
@@ -114,8 +120,13 @@ impl Rescue {
             line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
         }
         line.push_str(" lifeboot.then=poweroff");
+        let repairs = commands.iter().any(|command| command.starts_with("repair"));
+        let (memory, patience) = match repairs {
+            true => (REPAIR_MEMORY_MIB, REPAIR_PATIENCE),
+            false => (MEMORY_MIB, PATIENCE),
+        };
         let running = Machine::with_drives(drives)
-            .memory_mib(MEMORY_MIB)
+            .memory_mib(memory)
             .direct(Direct {
                 kernel: self.kernel.clone(),
                 initramfs: self.initramfs.clone(),
@@ -125,7 +136,7 @@ impl Rescue {
         let data = running.data.clone();
         let log = logs.join(format!("{name}.log"));
         let console = running
-            .power_off(PATIENCE)
+            .power_off(patience)
             .with_context(|| format!("rescue session {name}, see {}", log.display()))?;
         let output = fs::read(&data).with_context(|| format!("reading {}", data.display()))?;
         let session = Session {

@@ -76,7 +76,9 @@ fn own_work(root: &RootDir) -> Vec<(i64, i64)> {
     let transactions = journal::list(root).unwrap_or_default();
     let times = transactions.into_iter().filter_map(|transaction| {
         let began = i64::try_from(transaction.header?.time).ok()?;
-        let last = root.symlink_metadata(journal::path_of(&transaction.id)).ok()?;
+        let last = root
+            .symlink_metadata(journal::path_of(&transaction.id))
+            .ok()?;
         Some((began, last.mtime))
     });
     times.collect()

@@ -106,6 +106,9 @@ fn outer(args: &[OsString]) -> io::Result<u8> {
     unshare(flags)?;
     set_mount(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)?;
     let _ = sethostname("rescue");
+    // Whatever the tree is mounted with, a device node in it is no device here.
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    set_mount(None, Path::new(root), None, flags, None)?;
     let tree = RootDir::open(PathBuf::from(root))?;
     devices(&tree)?;
     for place in ["/run", "/tmp"] {
@@ -131,7 +134,11 @@ fn outer(args: &[OsString]) -> io::Result<u8> {
 fn leave_out(run: &Path, names: &OsStr) -> io::Result<()> {
     let folder = run.join("lifeboot");
     fs::create_dir(&folder)?;
-    for name in names.to_string_lossy().split(':').filter(|name| !name.is_empty()) {
+    for name in names
+        .to_string_lossy()
+        .split(':')
+        .filter(|name| !name.is_empty())
+    {
         let path = folder.join(name);
         fs::write(&path, NOTHING)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
