@@ -11,11 +11,12 @@ use lifeboot::outcome::Outcome;
 use lifeboot::sys::{contained, supervise};
 
 fn main() -> ExitCode {
-    if lifeboot::init::is_our_role() {
-        lifeboot::init::run();
-    }
+    // First: of these processes one is process 1 of its own, and no init.
     if contained::is_our_role() {
         return ExitCode::from(contained::play());
+    }
+    if lifeboot::init::is_our_role() {
+        lifeboot::init::run();
     }
     let cli = Cli::parse();
     let outcome = if commands::needs_supervisor(&cli) && !supervise::is_worker() {
