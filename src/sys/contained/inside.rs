@@ -9,11 +9,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, chdir, fchdir, pivot_root, sethostname};
+use nix::unistd::{Pid, chdir, chroot, fchdir, pivot_root, sethostname};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 use super::ROLE;
@@ -179,9 +180,9 @@ fn ended(child: Child) -> io::Result<u8> {
         let code = match waitpid(None, None) {
             Ok(WaitStatus::Exited(pid, code)) if pid == wanted => code,
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == wanted => KILLED + signal as i32,
-            Ok(_) | Err(nix::errno::Errno::EINTR) => continue,
+            Ok(_) | Err(Errno::EINTR) => continue,
             // A signal without a name ended it: waitpid has collected it.
-            Err(nix::errno::Errno::EINVAL) => continue,
+            Err(Errno::EINVAL) => continue,
             Err(_) => BROKEN,
         };
         return Ok(u8::try_from(code).unwrap_or(1));
@@ -254,9 +255,32 @@ fn mount_at(
 fn enter(tree: &RootDir) -> io::Result<()> {
     fchdir(tree.fd())?;
     // The tree is a mount of its own: pivot_root(2) asks for one.
-    pivot_root(".", ".")?;
-    umount2(".", MntFlags::MNT_DETACH)?;
+    match pivot_root(".", ".") {
+        Ok(()) => umount2(".", MntFlags::MNT_DETACH)?,
+        // The root of the rescue system is an initramfs, which cannot be moved.
+        Err(Errno::EINVAL) => cover_the_old_root()?,
+        Err(errno) => return Err(errno.into()),
+    }
     chdir("/")?;
+    Ok(())
+}
+
+/// Lays the tree, where this process stands, over an initramfs, as
+/// switch_root(8) does. What was mounted in the initramfs goes, and no device
+/// node works in what is left of it.
+fn cover_the_old_root() -> io::Result<()> {
+    set_mount(Some(OsStr::new(".")), "/", None, MsFlags::MS_MOVE, None)?;
+    // This process's root is still the old one, so these are the old places.
+    for place in fs::read_dir("/")? {
+        let place = place?.path();
+        if place.is_dir() {
+            // Most are no mounts.
+            let _ = umount2(&place, MntFlags::MNT_DETACH);
+        }
+    }
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    set_mount(None, "/", None, flags, None)?;
+    chroot(".")?;
     Ok(())
 }
 
