@@ -13,8 +13,10 @@ use crate::sysroot::SysrootInfo;
 pub mod archive;
 pub mod drivers;
 pub mod image;
+pub mod layers;
 
 pub use image::{Builder, Image};
+pub use layers::Layers;
 
 /// Images that are unpacked: that of the kernel that is started by default,
 /// and of the newest other one. Each takes some tenths of a second.
@@ -147,7 +149,18 @@ fn examine(sources: Sources<'_>, release: &str, path: &str) -> Image {
             index.as_ref().unwrap_or(&none),
         ),
     };
-    image::examine(sources.root, release, path, index.as_ref(), &needs)
+    let disks = sources
+        .on_disks
+        .then_some((sources.survey, sources.assembly));
+    let meaning = |spec: &str| mounts::meaning(sources.root, disks, spec);
+    image::examine(
+        sources.root,
+        release,
+        path,
+        index.as_ref(),
+        &needs,
+        &meaning,
+    )
 }
 
 fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String, Device)> {
