@@ -20,7 +20,8 @@ pub(super) const CHECK: Check = Check {
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
     let volumes = early_volumes(facts);
-    let Some((volume, devices)) = volumes.iter().find_map(|v| Some((v, several(v)?))) else {
+    let Some((volume, devices)) = volumes.iter().find_map(|v| Some((v, several_devices(v)?)))
+    else {
         return;
     };
     if names_devices(tree) {
@@ -55,7 +56,7 @@ fn run(facts: &Facts, out: &mut Findings) {
 }
 
 /// How many devices a btrfs has, where it has several.
-fn several(volume: &Volume) -> Option<u64> {
+pub(super) fn several_devices(volume: &Volume) -> Option<u64> {
     match &volume.content {
         Content::Signature(found) if found.format == "btrfs" => {
             let devices = found.member.as_ref()?.devices;

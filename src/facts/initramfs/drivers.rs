@@ -61,7 +61,7 @@ pub(super) struct Need {
 }
 
 impl Need {
-    fn new(names: &[&str], what: impl Into<String>) -> Self {
+    pub(super) fn new(names: &[&str], what: impl Into<String>) -> Self {
         Self {
             names: names.iter().map(|name| canonical(name)).collect(),
             what: what.into(),
