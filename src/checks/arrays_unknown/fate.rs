@@ -155,6 +155,7 @@ mod tests {
             device: Some(device.into()),
             uuid: Some(uuid.into()),
             name: None,
+            members: None,
         }
     }
 

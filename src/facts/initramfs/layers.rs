@@ -37,6 +37,8 @@ pub struct Layers {
     pub lvm_scan: Option<String>,
     /// True when that is tried at last with a part missing.
     pub lvm_scan_degraded: bool,
+    /// `activation_mode` of its lvm.conf, where that is set.
+    pub lvm_activation: Option<String>,
     /// What unlocks LUKS.
     pub cryptsetup: Option<String>,
     /// The script that starts it: of initramfs-tools, or mkinitcpio's hook.
@@ -85,8 +87,20 @@ pub(super) fn collect(root: &RootDir, meaning: &dyn Fn(&str) -> Device) -> Layer
         layers.lvm_scan = Some(scan);
         layers.lvm_scan_degraded = text.contains("--activationmode degraded");
     }
+    layers.lvm_activation = activation_mode(root);
     crypttab(&mut layers, root, meaning);
     layers
+}
+
+/// `activation_mode = "complete"` in lvm.conf(5).
+fn activation_mode(root: &RootDir) -> Option<String> {
+    let text = root.read_text("/etc/lvm/lvm.conf", TEXT_BYTES_MAX).ok()?;
+    let mut lines = text.lines().map(str::trim);
+    lines.find_map(|line| {
+        let value = line.strip_prefix("activation_mode")?.trim_start();
+        let value = value.strip_prefix('=')?.split('#').next()?;
+        Some(value.trim().trim_matches('"').to_owned())
+    })
 }
 
 /// The first of these that has any content.
@@ -150,6 +164,12 @@ fn btrfs_scan(root: &RootDir) -> Option<String> {
 /// script of initramfs-tools (`mdadm --run` after two thirds of ROOTDELAY),
 /// dracut's mdraid_start, mdadm's own timer under systemd.
 fn md_last_resort(root: &RootDir) -> Option<String> {
+    // Ubuntu, up to 14.04.
+    let old = "/conf/conf.d/mdadm";
+    let text = root.read_text(old, TEXT_BYTES_MAX).unwrap_or_default();
+    if text.contains("BOOT_DEGRADED=true") || text.contains("BOOT_DEGRADED=yes") {
+        return Some(old.to_owned());
+    }
     let script = "/scripts/local-block/mdadm";
     let text = root.read_text(script, TEXT_BYTES_MAX).unwrap_or_default();
     let mut lines = text.lines().map(str::trim_start);
