@@ -83,7 +83,8 @@ fn given_none(facts: &Facts, tree: &Tree, out: &mut Findings) {
         return;
     };
     let known = kernels.by_image(&entry.kernel);
-    if !entry.initramfs.is_empty() || known.is_some_and(|kernel| !usable(kernel)) {
+    let told = known.is_some_and(|kernel| !usable(kernel)) || entry.missing.contains(&entry.kernel);
+    if told || !entry.initramfs.is_empty() {
         return;
     }
     let unknown = |why: String, out: &mut Findings| {

@@ -1,6 +1,6 @@
 //! Kernels, their initramfs and modules, and which of them GRUB starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,7 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
     };
     let mut links = Vec::new();
     let mut images = Vec::new();
+    let mut outside = Vec::new();
     for entry in entries {
         let file = entry.name.to_string_lossy().into_owned();
         let Some(name) = name_of(&file) else {
@@ -106,12 +107,26 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
         match entry.kind {
             Kind::File => images.push((image, name.to_owned())),
             Kind::Symlink => match root.resolve(&image) {
-                Ok(end) if !end.path.starts_with("/boot") => images.push((image, name.to_owned())),
+                Ok(end) if !end.path.starts_with("/boot") => {
+                    outside.push((end.path, image, name.to_owned()));
+                }
                 // Another name of a kernel that is listed by its own.
                 Ok(end) => links.push((image, end.path.to_string_lossy().into_owned())),
                 Err(_) => {}
             },
             Kind::Directory | Kind::Special => {}
+        }
+    }
+    // Of several names for one that lies elsewhere, that with a release counts.
+    outside.sort_by_key(|(_, _, name)| !is_release(name));
+    let mut known: Vec<(PathBuf, String)> = Vec::new();
+    for (end, image, name) in outside {
+        match known.iter().find(|(other, _)| *other == end) {
+            Some((_, first)) => links.push((image, first.clone())),
+            None => {
+                known.push((end, image.clone()));
+                images.push((image, name));
+            }
         }
     }
     if let Some(grub) = &mut kernels.grub {
@@ -134,7 +149,7 @@ fn look(
 ) -> Option<Kernel> {
     let told = boot_files::release_of(root, &image);
     let own_release = told.as_ref().ok().cloned().flatten();
-    let release = match name.starts_with(|c: char| c.is_ascii_digit()) {
+    let release = match is_release(name) {
         true => name.to_owned(),
         false => own_release.clone()?,
     };
@@ -160,6 +175,10 @@ fn look(
         image,
         release,
     })
+}
+
+fn is_release(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// What follows `vmlinuz-`; nothing for a leftover (`.dpkg-new`, `.old`) or a
@@ -193,7 +212,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
 
     use super::*;
 
@@ -261,11 +279,20 @@ mod tests {
         ]);
         symlink("vmlinuz-4.19.0+1", at.join("vmlinuz-4.19-xen")).unwrap();
         symlink("vmlinuz-4.4.0", at.join("vmlinuz-4.4-xen")).unwrap();
+        // openSUSE's lie with their modules.
+        let modules = folder.path().join("usr/lib/modules/6.4.0-default");
+        fs::create_dir_all(&modules).unwrap();
+        fs::write(modules.join("vmlinuz"), kernel("6.4.0-default (x)")).unwrap();
+        let there = "../usr/lib/modules/6.4.0-default/vmlinuz";
+        symlink(there, at.join("vmlinuz-6.4.0-default")).unwrap();
+        symlink("vmlinuz-6.4.0-default", at.join("vmlinuz")).unwrap();
         let root = RootDir::open(folder.path()).unwrap();
         let kernels = collect(&root);
-        let [only] = kernels.kernels.as_slice() else {
+        let [only, elsewhere] = kernels.kernels.as_slice() else {
             unreachable!("{kernels:?}")
         };
+        assert_eq!(elsewhere.image, "/boot/vmlinuz-6.4.0-default");
+        assert_eq!(elsewhere.links, ["/boot/vmlinuz"]);
         assert_eq!(only.links, ["/boot/vmlinuz-4.19-xen"]);
         let grub = kernels.grub.as_ref().unwrap();
         let entry = grub.default_entry().unwrap();

@@ -37,6 +37,9 @@ struct Case {
     finding: Option<&'static str>,
 }
 
+/// A name, what is changed, and what each leg alone must be called.
+type Alone<'a> = (&'a str, Vec<(String, Value)>, &'a Value);
+
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie] {
@@ -309,7 +312,7 @@ fn each_leg_alone(work: &Path) -> Result<()> {
     let single = json!({"data": ["single"], "metadata": ["raid1"], "system": ["raid1"]});
     let (yes, no, unknown) = (json!(true), json!(false), Value::Null);
     let at = |place: &str| format!("{image}{place}");
-    let cases: Vec<(&str, Vec<(String, Value)>, &Value)> = vec![
+    let cases: Vec<Alone<'_>> = vec![
         ("as it is", vec![], &yes),
         (
             "no last resort",

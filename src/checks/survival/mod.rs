@@ -4,12 +4,14 @@
 //! The layers have to be there, and the initramfs has to start those that are
 //! short of a part; then the boot has to do without what fstab names.
 
+use std::path::Path;
+
 use super::early_images::{command_line, early_parts, images, is_whole};
 use crate::facts::initramfs::{Builder, Image, Layers};
 use crate::facts::mounts::{Device, Line};
 use crate::facts::{Facts, Tree};
 use crate::survey::Content;
-use crate::sysroot::Search;
+use crate::sysroot::{MountedPart, Search};
 
 mod stands;
 #[cfg(test)]
@@ -24,7 +26,8 @@ pub(crate) fn with(facts: &Facts, disk: &str) -> (Option<bool>, String) {
         return (None, "no system was found".into());
     };
     let mut unknown = None;
-    for part in &info.parts {
+    let tree = facts.tree.as_ref();
+    for part in info.parts.iter().filter(|part| is_needed(tree, part)) {
         let short = match filesystem(&facts.assembly, &part.device, disk) {
             Stands::Yes(short) => short,
             Stands::No(why) => return (Some(false), why),
@@ -46,7 +49,6 @@ pub(crate) fn with(facts: &Facts, disk: &str) -> (Option<bool>, String) {
             }
         }
     }
-    let tree = facts.tree.as_ref();
     if let Some(why) = tree.and_then(|tree| waits_for(facts, tree, disk)) {
         return (Some(false), why);
     }
@@ -54,6 +56,15 @@ pub(crate) fn with(facts: &Facts, disk: &str) -> (Option<bool>, String) {
         Some(why) => (None, why),
         None => (Some(true), String::new()),
     }
+}
+
+/// True for a part without which the boot ends, or GRUB has no kernel. What
+/// lies deeper is asked for by its line of fstab.
+fn is_needed(tree: Option<&Tree>, part: &MountedPart) -> bool {
+    let always = ["/", "/usr", "/boot"].map(Path::new);
+    let mut lines = tree.into_iter().flat_map(|tree| &tree.mounts.lines);
+    let may_fail = lines.any(|l| l.entry.target == part.target && l.entry.has("nofail"));
+    always.contains(&&*part.target) || (part.target == Path::new("/var") && !may_fail)
 }
 
 /// Whether the initramfs starts a layer with a part missing.
