@@ -1,13 +1,17 @@
 //! Kernels, their initramfs and modules, and which of them GRUB starts.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::boot_files;
 use super::grub::{self, Grub};
 use super::grub_modules::{self, GrubModules};
-use crate::sys::root_dir::{Kind, RootDir};
+use crate::sys::root_dir::{Entry, Kind, RootDir};
+
+/// Most names of kernels in /boot; a real one has some dozens at most.
+const NAMES_MAX: usize = 1000;
 
 /// One kernel release, by what lies on the disk for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,40 +99,10 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
             return kernels;
         }
     };
-    let mut links = Vec::new();
-    let mut images = Vec::new();
-    let mut outside = Vec::new();
-    for entry in entries {
-        let file = entry.name.to_string_lossy().into_owned();
-        let Some(name) = name_of(&file) else {
-            continue;
-        };
-        let image = format!("/boot/{file}");
-        match entry.kind {
-            Kind::File => images.push((image, name.to_owned())),
-            Kind::Symlink => match root.resolve(&image) {
-                Ok(end) if !end.path.starts_with("/boot") => {
-                    outside.push((end.path, image, name.to_owned()));
-                }
-                // Another name of a kernel that is listed by its own.
-                Ok(end) => links.push((image, end.path.to_string_lossy().into_owned())),
-                Err(_) => {}
-            },
-            Kind::Directory | Kind::Special => {}
-        }
-    }
-    // Of several names for one that lies elsewhere, that with a release counts.
-    outside.sort_by_key(|(_, _, name)| !is_release(name));
-    let mut known: Vec<(PathBuf, String)> = Vec::new();
-    for (end, image, name) in outside {
-        match known.iter().find(|(other, _)| *other == end) {
-            Some((_, first)) => links.push((image, first.clone())),
-            None => {
-                known.push((end, image.clone()));
-                images.push((image, name));
-            }
-        }
-    }
+    let Some((images, links)) = names(root, &entries) else {
+        kernels.unreadable = Some(format!("more than {NAMES_MAX} names of kernels"));
+        return kernels;
+    };
     if let Some(grub) = &mut kernels.grub {
         grub.follow(&links);
     }
@@ -138,6 +112,51 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
         .filter_map(|(image, name)| look(root, grub, &links, image, &name));
     kernels.kernels = found.collect();
     kernels
+}
+
+/// Pairs of an image and what follows `vmlinuz-`, and of a link and its image;
+/// none where there are too many.
+type Names = (Vec<(String, String)>, Vec<(String, String)>);
+
+fn names(root: &RootDir, entries: &[Entry]) -> Option<Names> {
+    let (mut images, mut links) = (Vec::new(), Vec::new());
+    let mut named = Vec::new();
+    for entry in entries {
+        let file = entry.name.to_string_lossy();
+        let Some(name) = name_of(&file) else {
+            continue;
+        };
+        if images.len() + named.len() >= NAMES_MAX {
+            return None;
+        }
+        let (image, name) = (format!("/boot/{file}"), name.to_owned());
+        match entry.kind {
+            Kind::File => images.push((image, name)),
+            Kind::Symlink => {
+                // One that leads nowhere is no kernel.
+                if let Ok(end) = root.resolve(&image) {
+                    named.push((end.path.to_string_lossy().into_owned(), image, name));
+                }
+            }
+            Kind::Directory | Kind::Special => {}
+        }
+    }
+    // Of several names for one that is called otherwise, or lies elsewhere,
+    // that with a release counts.
+    named.sort_by_key(|(_, _, name)| !is_release(name));
+    let mut known: HashMap<String, String> = images
+        .iter()
+        .map(|(image, _)| (image.clone(), image.clone()))
+        .collect();
+    for (end, image, name) in named {
+        if let Some(first) = known.get(&end) {
+            links.push((image, first.clone()));
+        } else {
+            known.insert(end, image.clone());
+            images.push((image, name));
+        }
+    }
+    Some((images, links))
 }
 
 fn look(
@@ -212,6 +231,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -286,11 +306,15 @@ mod tests {
         let there = "../usr/lib/modules/6.4.0-default/vmlinuz";
         symlink(there, at.join("vmlinuz-6.4.0-default")).unwrap();
         symlink("vmlinuz-6.4.0-default", at.join("vmlinuz")).unwrap();
+        // One that is called otherwise is known by its link alone.
+        fs::write(at.join("bzImage"), kernel("5.4 (x)")).unwrap();
+        symlink("bzImage", at.join("vmlinuz-5.4")).unwrap();
         let root = RootDir::open(folder.path()).unwrap();
         let kernels = collect(&root);
-        let [only, elsewhere] = kernels.kernels.as_slice() else {
+        let [only, own, elsewhere] = kernels.kernels.as_slice() else {
             unreachable!("{kernels:?}")
         };
+        assert_eq!(own.image, "/boot/vmlinuz-5.4");
         assert_eq!(elsewhere.image, "/boot/vmlinuz-6.4.0-default");
         assert_eq!(elsewhere.links, ["/boot/vmlinuz"]);
         assert_eq!(only.links, ["/boot/vmlinuz-4.19-xen"]);
