@@ -375,25 +375,24 @@ fn each_leg_alone(work: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The root on a btrfs of two partitions, without the array.
+/// The root on a btrfs of two further partitions; GRUB goes to the array still.
 fn on_both_disks(facts: &mut Value, profiles: &Value) -> Result<()> {
-    let legs: Vec<Value> = facts["assembly"]["arrays"][0]["legs"]
-        .as_array()
-        .context("no legs")?
-        .iter()
-        .map(|leg| leg["name"].clone())
-        .collect();
+    let legs = facts["assembly"]["arrays"][0]["legs"].as_array();
+    let legs: Vec<Value> = legs.context("no legs")?.clone();
     let volumes = facts["assembly"]["volumes"].as_array_mut();
-    for volume in volumes.context("no volumes")? {
-        if let Some(number) = legs.iter().position(|leg| *leg == volume["name"]) {
-            volume["content"] = btrfs(number as u64 + 1, profiles);
-        }
+    let volumes = volumes.context("no volumes")?;
+    let mut names = Vec::new();
+    for (leg, number) in legs.iter().zip(1..) {
+        let own = volumes.iter().find(|volume| volume["name"] == leg["name"]);
+        let mut volume = own.context("no volume of a leg")?.clone();
+        let name = json!(format!("{} further", leg["disk"]));
+        volume["name"] = name.clone();
+        volume["content"] = btrfs(number, profiles);
+        volumes.push(volume);
+        names.push(name);
     }
-    facts["assembly"]["arrays"] = json!([]);
     let part = &mut facts["search"]["parts"][0];
-    part["device"] = legs[0].clone();
-    part["array"] = Value::Null;
-    part["below"] = json!(legs);
-    facts["tree"]["initramfs"]["images"][0]["layers"]["btrfs_scan"] = json!("64-btrfs.rules");
+    part["device"] = names[0].clone();
+    part["below"] = json!(names);
     Ok(())
 }
