@@ -394,5 +394,6 @@ fn on_both_disks(facts: &mut Value, profiles: &Value) -> Result<()> {
     let part = &mut facts["search"]["parts"][0];
     part["device"] = names[0].clone();
     part["below"] = json!(names);
+    facts["tree"]["initramfs"]["images"][0]["layers"]["btrfs_scan"] = json!("64-btrfs.rules");
     Ok(())
 }
