@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::assembly::State;
+use crate::checks::survival;
 use crate::facts::Facts;
 use crate::finding::{Finding, Findings, Severity, Stage, Unknown};
 use crate::outcome::Outcome;
@@ -254,12 +255,17 @@ fn alone(facts: &Facts, disk: &Disk, kind: Kind, findings: &Findings) -> (Option
     if no_loader {
         return (Some(false), "it has no boot loader".into());
     }
+    let (layers, why) = survival::with(facts, &disk.name);
+    if layers == Some(false) {
+        return (layers, why);
+    }
     let degraded = facts
         .assembly
         .arrays
         .iter()
         .any(|array| array.state == State::Diverged);
     match kind {
+        Kind::Boots if !degraded && layers.is_none() => (None, format!("not known: {why}")),
         Kind::Boots if !degraded => (Some(true), "it has current data and a boot loader".into()),
         Kind::Repairable => (
             None,

@@ -237,3 +237,58 @@ fn a_core_that_is_cut_or_scrambled_is_not_known_and_no_panic() {
         assert_eq!(told(&answer).len(), 0);
     }
 }
+
+/// Two partitions for data, and one for GRUB.
+const PLAIN: &str = "label: gpt\nstart=2048, size=2048, \
+    type=21686148-6449-6E6F-744E-656564454649\nstart=4096, size=57344\n";
+
+#[test]
+fn of_disks_without_redundancy_one_is_booted_from() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let [a, b] = ["a.img", "b.img"].map(|name| bench.disk(name, 64, PLAIN));
+    let tree = server(&bench);
+    fs::create_dir(tree.join("var/data")).unwrap();
+    fs::write(
+        tree.join("etc/fstab"),
+        "LABEL=data /var ext4 defaults 0 2\n",
+    )
+    .unwrap();
+    bench.ext4(&a, 4096, 28000, Some(&tree));
+    let data = bench.path("data");
+    fs::create_dir_all(data.join("lib/dpkg/info")).unwrap();
+    bench.ext4(&b, 4096, 28000, Some(&data));
+    let menu_core = core(&bench, "(,gpt2)/boot/grub", None, &MODULES);
+    install(&a, &menu_core);
+    let answer = diagnose(&[&a, &b]);
+    let disks = answer.json["search"]["disks"].as_array().unwrap();
+    assert_eq!(disks.len(), 2, "{}", answer.json["search"]);
+    let missing = |answer: &Answer| {
+        let told = told(answer);
+        told.iter()
+            .filter(|(id, ..)| id == "bootloader/grub-missing-on-disk")
+            .count()
+    };
+    assert_eq!(missing(&answer), 0, "{:?}", told(&answer));
+    // Without one on any of them it does not boot.
+    write_at(&a, 0, &[0; 440]);
+    assert_eq!(missing(&diagnose(&[&a, &b])), 2);
+}
+
+#[test]
+fn an_efi_system_partition_on_another_disk_is_a_boot_loader_not_examined() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let [a, b] = bench.mirror(&server(&bench));
+    let esp = "label: gpt\nstart=2048, size=57344, \
+        type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\n";
+    let other = bench.disk("c.img", 64, esp);
+    let answer = diagnose(&[&a, &b, &other]);
+    assert_eq!(told(&answer), [], "a BIOS boot loader is asked for");
+    let unknown = answer.json["verdict"]["unknown"].to_string();
+    assert!(unknown.contains("EFI system partition"), "{unknown}");
+}

@@ -1041,3 +1041,44 @@ fn an_interrupt_leaves_nothing_open() {
     );
     assert_eq!(loops_on(&a) + &loops_on(&b), "");
 }
+
+/// mkfs.btrfs over two images: what it says of its data, and what is read.
+#[test]
+fn how_a_btrfs_spreads_its_data_is_read() {
+    for (data, metadata, spare) in [
+        ("raid1", "raid1", 1),
+        ("single", "raid1", 0),
+        ("raid0", "raid0", 0),
+    ] {
+        let bench = Bench::new();
+        let disks = ["a.img", "b.img"].map(|name| {
+            let path = bench.path(name);
+            File::create(&path).unwrap().set_len(256 << 20).unwrap();
+            path
+        });
+        let made = Command::new("mkfs.btrfs")
+            .args(["-q", "-d", data, "-m", metadata])
+            .args(&disks)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let survey = lifeboot::survey::survey_of(&disks).unwrap();
+        for (number, place) in survey.places().enumerate() {
+            let lifeboot::survey::Content::Signature(found) = place.content else {
+                panic!("no filesystem on {}", place.name);
+            };
+            let member = found.member.as_ref().unwrap();
+            assert_eq!((member.id, member.devices), (number as u64 + 1, 2));
+            match (&member.profiles, data) {
+                // A striped chunk tree is not followed.
+                (None, "raid0") => {}
+                (Some(profiles), _) => {
+                    assert_eq!(profiles.data, [data]);
+                    assert_eq!(profiles.metadata, [metadata]);
+                    assert_eq!(profiles.spare_devices(), spare);
+                }
+                (None, _) => panic!("nothing read of {data} on {}", place.name),
+            }
+        }
+    }
+}

@@ -4,6 +4,9 @@
 
 mod lab;
 
+#[path = "initramfs/layers.rs"]
+mod layers;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, File};
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         ));
     }
     trials.extend(told().into_iter().map(disks_told));
+    trials.extend(layers::trials());
     trials.push(
         program::trial("dracut::bookworm", "initramfs-dracut".to_owned(), dracut)
             .with_ignored_flag(!slow),

@@ -162,8 +162,7 @@ pub(super) fn boots_by_partition(facts: &Facts) -> Option<&'static str> {
 }
 
 /// True when the root or its /boot lies on a volume that outlives a disk, so
-/// that the machine is to boot from any of its disks. The profile of a btrfs on
-/// several disks is not known.
+/// that the machine is to boot from any of its disks.
 pub(super) fn on_a_mirror(facts: &Facts, info: &SysrootInfo) -> bool {
     let places = [Path::new("/"), Path::new("/boot")];
     let parts = info.parts.iter();
@@ -172,7 +171,18 @@ pub(super) fn on_a_mirror(facts: &Facts, info: &SysrootInfo) -> bool {
         .flat_map(|part| &part.below)
         .collect();
     let mut volumes = facts.assembly.volumes.iter();
-    volumes.any(|volume| below.contains(&&volume.name) && outlives_a_disk(facts, volume))
+    volumes.any(|volume| {
+        below.contains(&&volume.name) && (outlives_a_disk(facts, volume) || is_kept_twice(volume))
+    })
+}
+
+/// True for a device of a btrfs that may lose one.
+fn is_kept_twice(volume: &Volume) -> bool {
+    let Content::Signature(found) = &volume.content else {
+        return false;
+    };
+    let profiles = found.member.as_ref().and_then(|m| m.profiles.as_ref());
+    profiles.is_some_and(|profiles| profiles.spare_devices() > 0)
 }
 
 fn outlives_a_disk(facts: &Facts, volume: &Volume) -> bool {

@@ -1,12 +1,14 @@
 //! What the checks of an initramfs have in common.
 
+use std::path::Path;
+
 use super::boot_unseen;
-use crate::assembly::Array;
+use crate::assembly::{Array, Layer, Volume};
 use crate::facts::initramfs::archive::FaultKind;
-use crate::facts::initramfs::{Builder, Image};
+use crate::facts::initramfs::{Builder, Image, Layers};
 use crate::facts::{Facts, Tree};
-use crate::finding::{Finding, Severity};
-use crate::sysroot::Search;
+use crate::finding::{Finding, Findings, Severity, Stage};
+use crate::sysroot::{MountedPart, Search};
 
 /// The images that were unpacked, where /boot was there to be looked at. The
 /// first one is started by default.
@@ -39,18 +41,43 @@ pub(super) fn is_whole(image: &Image) -> bool {
     image.left_out.is_empty() && fault.is_none_or(|fault| fault.kind == FaultKind::JunkBehind)
 }
 
-/// The arrays that the boot needs before it has a root.
-pub(super) fn early_arrays(facts: &Facts) -> Vec<&Array> {
+/// The parts of the tree that the initramfs mounts: / and /usr.
+pub(super) fn early_parts(facts: &Facts) -> Vec<&MountedPart> {
     let Search::Found(info) = &facts.search else {
         return Vec::new();
     };
-    let root = std::path::Path::new("/");
-    let usr = std::path::Path::new("/usr");
+    let early = ["/", "/usr"].map(Path::new);
     let parts = info.parts.iter();
-    let early = parts.filter(|part| part.target == root || part.target == usr);
-    let uuids: Vec<&String> = early.filter_map(|part| part.array.as_ref()).collect();
-    let arrays = facts.assembly.arrays.iter();
-    arrays.filter(|a| uuids.contains(&&a.uuid)).collect()
+    parts.filter(|p| early.contains(&&*p.target)).collect()
+}
+
+/// The volumes that these stand on, and what those stand on.
+pub(super) fn early_volumes(facts: &Facts) -> Vec<&Volume> {
+    let parts = early_parts(facts);
+    let below = |volume: &&Volume| parts.iter().any(|p| p.below.contains(&volume.name));
+    facts.assembly.volumes.iter().filter(below).collect()
+}
+
+/// The arrays that the boot needs before it has a root, each of them.
+pub(super) fn early_arrays(facts: &Facts) -> Vec<&Array> {
+    let parts = early_parts(facts);
+    let volumes = early_volumes(facts);
+    let is_early = |array: &&Array| {
+        let own = |volume: &&Volume| matches!(&volume.layer, Layer::Array { uuid } if *uuid == array.uuid);
+        let named = |part: &&MountedPart| part.array.as_ref() == Some(&array.uuid);
+        parts.iter().any(named) || volumes.iter().any(own)
+    };
+    facts.assembly.arrays.iter().filter(is_early).collect()
+}
+
+/// What is known of an image for the layers below the root. Where that is
+/// nothing, it is told; facts of an earlier version have none of it.
+pub(super) fn layers<'f>(image: &'f Image, what: &str, out: &mut Findings) -> Option<&'f Layers> {
+    if image.layers.is_none() {
+        let what = format!("{what} in {}", image.path);
+        out.could_not_tell(Stage::Initramfs, what, "it was not looked for");
+    }
+    image.layers.as_ref()
 }
 
 /// The command line of the kernel that is started by default, where it is

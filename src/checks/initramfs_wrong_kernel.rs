@@ -24,7 +24,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     // Where the release of the kernel is not known, nothing is compared.
     let known = |release: &str| {
         let mut kernels = tree.kernels.kernels.iter();
-        kernels.any(|kernel| kernel.release == release)
+        kernels.any(|kernel| kernel.runs_as() == release)
     };
     let images = images(tree).iter();
     for image in images.filter(|image| is_for_another(image) && known(&image.release)) {

@@ -25,7 +25,11 @@ mod array_unusable;
 mod arrays_unknown;
 mod authorized_keys_refused;
 mod bad_blocks_recorded;
+mod bare_kernel;
 mod bios_boot;
+mod btrfs_scan_missing;
+mod container_unknown;
+mod cryptsetup_missing;
 mod crypttab_device_missing;
 mod database_info_emptied;
 mod default_entry_broken;
@@ -37,7 +41,9 @@ mod disk_overheating;
 mod disk_unreadable;
 mod disk_worn;
 mod driver_missing;
+mod early_containers;
 mod early_images;
+mod early_words;
 mod elf_damaged;
 mod files_damaged;
 mod files_missing;
@@ -84,6 +90,7 @@ mod loader_cache_damaged;
 mod loader_cache_stale;
 mod loader_version_mismatch;
 mod login_broken;
+mod lvm_missing;
 mod maintainer_script_empty;
 mod mdadm_missing;
 mod member_mounted_directly;
@@ -126,6 +133,7 @@ mod sshd;
 mod sshd_config_rejected;
 mod sshd_off;
 mod surroundings;
+pub(crate) mod survival;
 mod system_directory_replaced;
 mod upgrade_interrupted;
 mod usr_merge_link_missing;
@@ -176,6 +184,10 @@ pub const CHECKS: &[&Check] = &[
     &driver_missing::CHECK,
     &mdadm_missing::CHECK,
     &arrays_unknown::CHECK,
+    &cryptsetup_missing::CHECK,
+    &container_unknown::CHECK,
+    &lvm_missing::CHECK,
+    &btrfs_scan_missing::CHECK,
     &resume_device_missing::CHECK,
     &partition_table_damaged::CHECK,
     &array_inactive::CHECK,

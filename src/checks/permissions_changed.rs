@@ -24,9 +24,15 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     };
     let keys = &permissions.open_host_keys;
+    let harmless = permissions.extents.iter().all(|extent| extent.application);
     let (severity, title) = if keys.is_empty() {
         let title = format!("{} was done below {}", command(first), first.top);
-        (Severity::Degraded, title)
+        // Some applications want to write to their own files.
+        let severity = match harmless {
+            true => Severity::Note,
+            false => Severity::Degraded,
+        };
+        (severity, title)
     } else {
         let title = format!(
             "{} was done below {}, and sshd refuses all its host keys",
@@ -45,7 +51,9 @@ fn run(facts: &Facts, out: &mut Findings) {
         .finding(severity, "permissions", title)
         .with(evidence)
         .because("most often a recursive command with a wrong path");
-    finding = if keys.is_empty() {
+    finding = if harmless && keys.is_empty() {
+        finding.by_hand("nothing, where it was meant: only this application is concerned")
+    } else if keys.is_empty() {
         finding.by_hand(
             "in a chroot of the patient: apt-get install --reinstall the packages of these \
              directories; what no package owns has to be set by hand",

@@ -50,6 +50,32 @@ impl Grub {
             .first()
             .filter(|entry| self.first_is_default && entry.before == 0 && !self.bls)
     }
+
+    /// Calls kernels that entries name by a link by their own name: pairs of a
+    /// link and where it leads.
+    pub(super) fn follow(&mut self, links: &[(String, String)]) {
+        for entry in &mut self.entries {
+            let link = links.iter().find(|(link, _)| *link == entry.kernel);
+            let Some((link, target)) = link else { continue };
+            for file in &mut entry.missing {
+                if file == link {
+                    target.clone_into(file);
+                }
+            }
+            target.clone_into(&mut entry.kernel);
+        }
+    }
+
+    /// The initramfs that an entry gives to this kernel, where it is there.
+    /// Microcode may stand before it.
+    pub(super) fn initramfs_of(&self, kernel: &str) -> Option<&str> {
+        let own = self.entries.iter().filter(|entry| entry.kernel == kernel);
+        let mut last = own.filter_map(|entry| {
+            let file = entry.initramfs.last()?;
+            (!entry.missing.contains(file)).then_some(file.as_str())
+        });
+        last.next()
+    }
 }
 
 impl Entry {

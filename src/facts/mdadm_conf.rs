@@ -21,6 +21,9 @@ pub struct ArrayLine {
     pub uuid: Option<String>,
     /// The name in the superblock: `host:0`.
     pub name: Option<String>,
+    /// The members that it names, and no others: `/dev/sda2,/dev/sdb2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<String>,
 }
 
 /// The file.
@@ -136,11 +139,15 @@ fn array_line<'a>(line: usize, words: impl Iterator<Item = &'a str>) -> ArrayLin
         device: None,
         uuid: None,
         name: None,
+        members: None,
     };
     for word in words {
         match word.split_once('=') {
             Some((key, value)) if key.eq_ignore_ascii_case("uuid") => {
                 array.uuid = uuid(value);
+            }
+            Some((key, value)) if key.eq_ignore_ascii_case("devices") => {
+                array.members = Some(value.to_owned());
             }
             Some((key, value)) if key.eq_ignore_ascii_case("name") => {
                 array.name = Some(value.to_owned());

@@ -50,6 +50,9 @@ pub struct CryptLine {
     pub name: String,
     /// The device that is unlocked.
     pub spec: String,
+    /// The key file, or `none`.
+    #[serde(default)]
+    pub key: String,
     /// Options.
     pub options: Vec<String>,
     /// What became of the device.
@@ -183,7 +186,7 @@ pub(super) fn collect(
 }
 
 /// The lines of crypttab; those that name no device are no concern of a boot.
-fn crypt_lines(text: &str, meaning: &dyn Fn(&str) -> Device) -> Vec<CryptLine> {
+pub(super) fn crypt_lines(text: &str, meaning: &dyn Fn(&str) -> Device) -> Vec<CryptLine> {
     let lines = text.lines().enumerate().filter_map(|(index, line)| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (name, spec) = (*fields.first()?, fields.get(1)?.replace('"', ""));
@@ -194,6 +197,7 @@ fn crypt_lines(text: &str, meaning: &dyn Fn(&str) -> Device) -> Vec<CryptLine> {
             name: name.to_owned(),
             device: meaning(&spec),
             spec,
+            key: fields.get(2).map_or("none", |key| *key).to_owned(),
             options: fields
                 .get(3)
                 .map(|all| all.split(',').map(str::to_owned).collect())

@@ -84,6 +84,11 @@ impl Index {
         self.built_in.contains(name)
     }
 
+    /// False where nothing was said of what is built in: every kernel has some.
+    pub fn knows_built_in(&self) -> bool {
+        !self.built_in.is_empty()
+    }
+
     /// The file of `name` (canonical), relative to the index.
     pub fn file(&self, name: &str) -> Option<&Path> {
         self.files.get(name).map(|file| file.path.as_path())

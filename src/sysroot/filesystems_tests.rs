@@ -36,11 +36,11 @@ fn signature(format: &str, uuid: &str) -> Signature {
 
 fn btrfs(id: u64, devices: u64) -> Signature {
     Signature {
-        member: Some(Member {
+        member: Some(Box::new(Member {
             id,
             devices,
             ..Member::default()
-        }),
+        })),
         ..signature("btrfs", "b")
     }
 }

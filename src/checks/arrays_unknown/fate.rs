@@ -12,6 +12,7 @@
 //! command line, or `/etc/cmdline.d` in the image, says `rd.auto` or
 //! `rd.md.uuid=`; with UUIDs, only these are.
 
+use super::super::early_words::Words;
 use crate::facts::initramfs::{Builder, Image};
 use crate::facts::mdadm_conf::{MdadmConf, short_name};
 
@@ -83,37 +84,22 @@ fn by_dracut(
     own: Own<'_>,
     name: Option<String>,
 ) -> Fate {
-    let words = || {
-        let kernel = command_line.unwrap_or_default().split_whitespace();
-        kernel.chain(image.command_line.split_whitespace())
-    };
-    let unknown = Fate::Unknown("the command line is chosen when GRUB runs");
-    let says = |key: &str| {
-        words()
-            .filter_map(move |word| word.strip_prefix(key))
-            .next_back()
-    };
-    let off = |value: &str| matches!(value, "0" | "no" | "off");
-    if says("rd.md=").is_some_and(off) || words().any(|word| word == "rd_NO_MD") {
+    let words = Words::of(image, command_line);
+    if words.is_off("rd.md") || words.has("rd_NO_MD") {
         return Fate::LeftAlone("the command line says rd.md=0".into());
     }
-    let uuids = words().filter_map(|word| {
-        let value = word.strip_prefix("rd.md.uuid=");
-        value.or_else(|| word.strip_prefix("rd_MD_UUID="))
-    });
-    let mut uuids = uuids.peekable();
-    let auto =
-        words().any(|word| word == "rd.auto") || says("rd.auto=").is_some_and(|value| !off(value));
-    if uuids.peek().is_none() {
-        return match auto {
+    let unknown = Fate::Unknown("the command line is chosen when GRUB runs");
+    let uuids = words.all(&["rd.md.uuid", "rd_MD_UUID"]);
+    if uuids.is_empty() {
+        return match words.auto() {
             true => Fate::Assembled(name),
-            false if command_line.is_none() => unknown,
+            false if !words.is_known() => unknown,
             false => Fate::LeftAlone("there is no rd.md.uuid= for it, and no rd.auto".into()),
         };
     }
-    match uuids.any(|uuid| digits(uuid) == digits(own.uuid)) {
+    match uuids.iter().any(|uuid| digits(uuid) == digits(own.uuid)) {
         true => Fate::Assembled(name),
-        false if command_line.is_none() => unknown,
+        false if !words.is_known() => unknown,
         false => Fate::LeftAlone("each rd.md.uuid= names another array".into()),
     }
 }
@@ -169,6 +155,7 @@ mod tests {
             device: Some(device.into()),
             uuid: Some(uuid.into()),
             name: None,
+            members: None,
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Need {
 }
 
 impl Need {
-    fn new(names: &[&str], what: impl Into<String>) -> Self {
+    pub(super) fn new(names: &[&str], what: impl Into<String>) -> Self {
         Self {
             names: names.iter().map(|name| canonical(name)).collect(),
             what: what.into(),
@@ -133,14 +133,18 @@ fn of_volume(volume: &Volume, assembly: &Assembly) -> Vec<Need> {
             let group = assembly.groups.iter().find(|own| own.uuid == *group);
             let mut volumes = group.iter().flat_map(|group| &group.volumes);
             let own = volumes.find(|own| own.name == volume.name);
-            let more = match own.map_or("", |own| own.kind.as_str()) {
-                kind if kind.starts_with("raid") => Some("dm_raid"),
-                kind if kind.starts_with("thin") => Some("dm_thin_pool"),
-                "mirror" => Some("dm_mirror"),
-                kind if kind.starts_with("cache") => Some("dm_cache"),
-                _ => None,
+            // dm-raid asks for the level only when it is told which.
+            let more: &[&str] = match own.map_or("", |own| own.kind.as_str()) {
+                "raid0" | "raid0_meta" => &["dm_raid", "raid0"],
+                "raid1" => &["dm_raid", "raid1"],
+                kind if kind.starts_with("raid10") => &["dm_raid", "raid10"],
+                kind if kind.starts_with("raid") => &["dm_raid", "raid456"],
+                kind if kind.starts_with("thin") => &["dm_thin_pool"],
+                "mirror" => &["dm_mirror"],
+                kind if kind.starts_with("cache") => &["dm_cache"],
+                _ => &[],
             };
-            let drivers = std::iter::once("dm_mod").chain(more);
+            let drivers = std::iter::once(&"dm_mod").chain(more);
             drivers
                 .map(|name| Need::new(&[name], what("the logical volume")))
                 .collect()

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::elf::{Closure, Loader};
 use super::super::mdadm_conf::{self, MdadmConf};
+use super::super::mounts::Device;
 use super::archive::{self, Fault, FaultKind, Packing, Segment, Taken};
 use super::drivers::{self, Driver, Need};
+use super::layers::{self, Layers};
 use crate::kmod::index::Index;
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -18,7 +20,7 @@ use crate::sys::root_dir::{Kind, RootDir};
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// Most bytes of a file of settings in it.
-const TEXT_BYTES_MAX: u64 = 256 * 1024;
+pub(super) const TEXT_BYTES_MAX: u64 = 256 * 1024;
 
 /// What the initramfs was made by: it decides what starts and in which order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +162,10 @@ pub struct Image {
     pub resume: Option<String>,
     /// The drivers that the boot needs.
     pub drivers: Vec<Driver>,
+    /// What it has for the layers below the root, arrays apart; none in facts
+    /// of an earlier version, or where it could not be unpacked.
+    #[serde(default)]
+    pub layers: Option<Layers>,
 }
 
 impl Image {
@@ -183,6 +189,7 @@ pub(super) fn examine(
     path: &str,
     index: Option<&Index>,
     needs: &[Need],
+    meaning: &dyn Fn(&str) -> Device,
 ) -> Image {
     let mut image = Image {
         release: release.to_owned(),
@@ -212,7 +219,10 @@ pub(super) fn examine(
     image.left_out = content.left_out;
     image.fault = fault.or_else(|| not_in_kernel(patient, &image));
     match RootDir::in_memory(content.tree, path) {
-        Ok(root) => look(&mut image, &root, index, needs),
+        Ok(root) => {
+            look(&mut image, &root, index, needs);
+            image.layers = Some(layers::collect(&root, meaning));
+        }
         Err(error) => image.fault = Some(unreadable(error.to_string())),
     }
     image
@@ -302,7 +312,8 @@ fn look(image: &mut Image, root: &RootDir, index: Option<&Index>, needs: &[Need]
     image.drivers = needs.iter().map(judge).collect();
 }
 
-fn place(root: &RootDir, name: &str) -> Option<String> {
+/// Where a program lies in it.
+pub(super) fn place(root: &RootDir, name: &str) -> Option<String> {
     PLACES
         .iter()
         .map(|place| format!("{place}/{name}"))
@@ -337,23 +348,11 @@ fn releases(root: &RootDir) -> Vec<String> {
 }
 
 fn assembly_rule(root: &RootDir) -> Option<String> {
-    let folders = [
-        "/etc/udev/rules.d",
-        "/usr/lib/udev/rules.d",
-        "/lib/udev/rules.d",
-    ];
-    let paths = folders
-        .iter()
-        .flat_map(|folder| RULES.map(|rule| format!("{folder}/{rule}")))
-        .collect::<Vec<_>>();
     // Some releases had a rule of that name which leaves assembly to others.
-    let assembles = |path: &String| {
-        let text = root.read_text(path, TEXT_BYTES_MAX).unwrap_or_default();
-        text.lines()
-            .filter(|line| !line.trim_start().starts_with('#') && line.contains("mdadm"))
-            .any(|line| line.contains("--incremental") || line.contains(" -I "))
+    let assembles = |line: &str| {
+        line.contains("mdadm") && (line.contains("--incremental") || line.contains(" -I "))
     };
-    paths.into_iter().find(assembles)
+    layers::rule(root, &RULES, assembles).map(|(path, _)| path)
 }
 
 /// `/etc/cmdline` and `/etc/cmdline.d/*.conf` (dracut.cmdline(7)).

@@ -3,18 +3,25 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::drivers::Need;
+use super::boot_files;
 use super::kernels::{Kernel, Kernels};
 use super::mounts::{self, Device, Mounts};
 use crate::assembly::Assembly;
+use crate::kmod::index::Index;
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
 use crate::sysroot::SysrootInfo;
 
 pub mod archive;
+pub mod bare;
 pub mod drivers;
 pub mod image;
+pub mod layers;
 
+pub use bare::Bare;
 pub use image::{Builder, Image};
+pub use layers::Layers;
 
 /// Images that are unpacked: that of the kernel that is started by default,
 /// and of the newest other one. Each takes some tenths of a second.
@@ -27,6 +34,9 @@ pub struct Initramfs {
     pub images: Vec<Image>,
     /// Releases whose images were not.
     pub not_unpacked: Vec<String>,
+    /// Kernels that have none.
+    #[serde(default)]
+    pub bare: Vec<Bare>,
     /// What the kernel or an image waits for to resume from, where it says so:
     /// where that is said, the device, and what it means on these disks.
     pub resume: Option<(String, String, Device)>,
@@ -58,7 +68,7 @@ pub(super) struct Sources<'a> {
 
 pub(super) fn collect(sources: Sources<'_>) -> Initramfs {
     let Sources { root, kernels, .. } = sources;
-    let mut wanted = in_order(kernels);
+    let mut wanted = in_order(root, kernels);
     let rest = wanted.split_off(wanted.len().min(IMAGES_MAX));
     let images: Vec<Image> = wanted
         .into_par_iter()
@@ -66,6 +76,7 @@ pub(super) fn collect(sources: Sources<'_>) -> Initramfs {
         .collect();
     Initramfs {
         resume: resume(sources, images.first()),
+        bare: bare::collect(sources),
         images,
         not_unpacked: rest.into_iter().map(|(release, _)| release).collect(),
         leftovers: leftovers(root),
@@ -82,7 +93,7 @@ pub(super) fn collect(sources: Sources<'_>) -> Initramfs {
 
 /// The releases and the images of their kernels: the default one first, then
 /// the newest.
-fn in_order(kernels: &Kernels) -> Vec<(String, String)> {
+fn in_order(root: &RootDir, kernels: &Kernels) -> Vec<(String, String)> {
     let mut all: Vec<&Kernel> = kernels.kernels.iter().filter(|k| k.whole).collect();
     all.sort_by_cached_key(|kernel| std::cmp::Reverse(parts(&kernel.release)));
     let default = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
@@ -90,10 +101,9 @@ fn in_order(kernels: &Kernels) -> Vec<(String, String)> {
     if let Some(entry) = default {
         let own = entry.initramfs.iter().rev();
         let named = own.clone().find(|file| file.contains("/initr"));
-        let known = kernels.by_image(&entry.kernel);
-        let release = match known {
-            Some(kernel) => kernel.release.clone(),
-            None => name_of(&entry.kernel),
+        let release = match kernels.by_image(&entry.kernel) {
+            Some(kernel) => kernel.runs_as().to_owned(),
+            None => told(root, &entry.kernel).unwrap_or_else(|| name_of(&entry.kernel)),
         };
         if let Some(path) = named.or_else(|| entry.initramfs.last()) {
             wanted.push((release, path.clone()));
@@ -101,12 +111,19 @@ fn in_order(kernels: &Kernels) -> Vec<(String, String)> {
     }
     for kernel in all {
         if let Some(path) = &kernel.initramfs
-            && wanted.iter().all(|(release, _)| *release != kernel.release)
+            && wanted
+                .iter()
+                .all(|(release, _)| release != kernel.runs_as())
         {
-            wanted.push((kernel.release.clone(), path.clone()));
+            wanted.push((kernel.runs_as().to_owned(), path.clone()));
         }
     }
     wanted
+}
+
+/// What a kernel outside of /boot, or of another name, calls itself.
+fn told(root: &RootDir, path: &str) -> Option<String> {
+    boot_files::release_of(root, path).ok().flatten()
 }
 
 fn name_of(path: &str) -> String {
@@ -122,32 +139,42 @@ fn parts(release: &str) -> Vec<(u64, String)> {
         .collect()
 }
 
-fn examine(sources: Sources<'_>, release: &str, path: &str) -> Image {
+/// The modules of a kernel, and what of them leads to the root.
+fn needs_of(sources: Sources<'_>, release: &str) -> (Option<Index>, Vec<Need>) {
     // Aliases are many, and only wanted where a controller is known.
-    let aliases = sources
-        .survey
-        .disks
-        .iter()
-        .any(|d| !d.modaliases.is_empty());
+    let mut disks = sources.survey.disks.iter();
+    let aliases = disks.any(|d| !d.modaliases.is_empty());
     let index = drivers::index(sources.root, release, aliases && sources.on_disks);
-    let none = crate::kmod::index::Index::default();
-    let needs = match sources.on_disks {
-        true => drivers::needs(
-            sources.info,
-            sources.survey,
-            sources.assembly,
-            sources.mounts,
-            index.as_ref().unwrap_or(&none),
-        ),
-        false => drivers::needs(
-            sources.info,
-            &Survey::default(),
-            &Assembly::default(),
-            sources.mounts,
-            index.as_ref().unwrap_or(&none),
-        ),
+    let none = Index::default();
+    let (no_disks, nothing) = (Survey::default(), Assembly::default());
+    let (survey, assembly) = match sources.on_disks {
+        true => (sources.survey, sources.assembly),
+        false => (&no_disks, &nothing),
     };
-    image::examine(sources.root, release, path, index.as_ref(), &needs)
+    let needs = drivers::needs(
+        sources.info,
+        survey,
+        assembly,
+        sources.mounts,
+        index.as_ref().unwrap_or(&none),
+    );
+    (index, needs)
+}
+
+fn examine(sources: Sources<'_>, release: &str, path: &str) -> Image {
+    let (index, needs) = needs_of(sources, release);
+    let disks = sources
+        .on_disks
+        .then_some((sources.survey, sources.assembly));
+    let meaning = |spec: &str| mounts::meaning(sources.root, disks, spec);
+    image::examine(
+        sources.root,
+        release,
+        path,
+        index.as_ref(),
+        &needs,
+        &meaning,
+    )
 }
 
 fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String, Device)> {

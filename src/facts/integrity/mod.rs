@@ -13,6 +13,7 @@ use super::packages::{self, State};
 use crate::sys::root_dir::RootDir;
 
 mod accounts;
+mod application;
 mod attributes;
 mod boot;
 mod compare;

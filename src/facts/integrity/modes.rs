@@ -13,7 +13,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Scope;
 use super::accounts::Accounts;
+use super::application;
 use super::lone::{self, Lone};
 use super::look::Seen;
 use super::meant::{is_of_scripts, may_be_meant};
@@ -94,6 +96,9 @@ pub struct Extent {
     pub within_seconds: i64,
     /// Programs there that lost the right to act for another user.
     pub powerless: Vec<String>,
+    /// True for the directory of applications that no part of the system needs.
+    #[serde(default)]
+    pub application: bool,
 }
 
 /// What is wrong with modes and owners.
@@ -134,12 +139,13 @@ pub(super) fn judge(
     root: &RootDir,
     owned: &Owned,
     seen: &[Seen],
-    whole: bool,
+    scope: &Scope,
     hidden: &(dyn Fn(&Path) -> bool + Sync),
 ) -> Permissions {
     let mut permissions = recursive(root, owned, seen);
+    application::mark(root, owned, seen, scope, &mut permissions.extents);
     let scope = lone::Scope {
-        whole,
+        whole: scope.whole,
         hidden,
         tops: permissions.extents.iter().map(|e| e.top.clone()).collect(),
     };
@@ -352,6 +358,7 @@ fn extent(top: &[u8], change: Change, below: &Below<'_>) -> Extent {
         of: below.of(change),
         within_seconds: at(19) - at(1),
         powerless,
+        application: false,
     }
 }
 

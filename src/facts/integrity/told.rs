@@ -114,7 +114,7 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
     // Packages of rpm's have modes of their own, and say which.
     if owned.manager == Manager::Dpkg {
         let is_hidden = |path: &Path| hidden.has(path);
-        integrity.permissions = modes::judge(root, &owned, &seen, scope.whole, &is_hidden);
+        integrity.permissions = modes::judge(root, &owned, &seen, scope, &is_hidden);
     }
     integrity.unshipped = unshipped(root, &owned, &seen, &unlike, &hidden);
     integrity.damaged = by_package(&owned, damaged);

@@ -15,9 +15,11 @@ use super::{Content, Source, lvm};
 mod btrfs;
 mod exotic;
 mod ext;
+mod profiles;
 mod xfs;
 
 pub use btrfs::Member;
+pub use profiles::Profiles;
 
 /// The start of a volume that holds every superblock looked for (btrfs: 64 KiB).
 const HEAD_BYTES: usize = 68 * 1024;
@@ -54,7 +56,7 @@ pub struct Signature {
     pub life: Option<Life>,
     /// Its place among the devices of one btrfs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member: Option<Member>,
+    pub member: Option<Box<Member>>,
 }
 
 /// What a filesystem recorded of its life; times in seconds since 1970.
@@ -98,6 +100,11 @@ pub fn probe(file: &File, source: &Source) -> io::Result<Option<Signature>> {
         && found.format == "xfs"
     {
         found.dirty = xfs::log_is_dirty(&head, file, source)?;
+    }
+    if let Some(member) = found.as_mut().and_then(|found| found.member.as_mut())
+        && member.devices > 1
+    {
+        member.profiles = profiles::read(&head, file, source);
     }
     if found.is_none() {
         found = exotic::probe(file, source)?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::super::boot::Boot;
-use super::super::glob;
+use super::super::glob::Budget;
 use super::{Interface, Invalid, Said, Stack};
 use crate::sys::root_dir::RootDir;
 
@@ -66,6 +66,7 @@ struct Reader {
     templates: BTreeSet<String>,
     hotplug: bool,
     files: usize,
+    patterns: Budget,
     strict: bool,
 }
 
@@ -107,7 +108,7 @@ impl Reader {
     fn file(&mut self, root: &RootDir, path: &str) {
         self.files += 1;
         if self.files > FILES_MAX {
-            return;
+            return self.too_much(&format!("{path}: one of more than {FILES_MAX} files"));
         }
         let Some(text) = self.said.read(root, path) else {
             return;
@@ -118,8 +119,11 @@ impl Reader {
             let Some((first, rest)) = words.split_first() else {
                 continue;
             };
-            if self.files > FILES_MAX || self.said.interfaces.len() > INTERFACES_MAX {
+            if self.files > FILES_MAX {
                 return;
+            }
+            if self.said.interfaces.len() > INTERFACES_MAX {
+                return self.too_much(&format!("{path}: more than {INTERFACES_MAX} interfaces"));
             }
             match *first {
                 "source" | "source-directory" => {
@@ -148,6 +152,13 @@ impl Reader {
         }
     }
 
+    /// What was not read of it, told once.
+    fn too_much(&mut self, what: &str) {
+        if self.said.unreadable.is_empty() {
+            self.said.unreadable.push(what.to_owned());
+        }
+    }
+
     fn source(&mut self, root: &RootDir, path: &str, how: &str, patterns: &[&str]) {
         for pattern in patterns {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -156,7 +167,11 @@ impl Reader {
             } else {
                 format!("{folder}/{pattern}")
             };
-            for found in glob::expand(root, &pattern) {
+            let paths = self.patterns.expand(root, &pattern);
+            if self.patterns.is_spent {
+                return self.too_much(&format!("{path}: {how} {pattern} means too many files"));
+            }
+            for found in paths {
                 let entries = root.read_dir(&found).unwrap_or_default();
                 if how == "source" {
                     self.file(root, &found);
@@ -288,6 +303,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -298,6 +314,42 @@ mod tests {
         for made in ["lo", "br0", "bond0", "eth0.100", "eth0:1", "vmbr0", "/eth*"] {
             assert!(is_made(made), "{made}");
         }
+    }
+
+    #[test]
+    fn a_bridge_is_no_card_and_its_ports_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = folder.path().join("etc/network");
+        std::fs::create_dir_all(&network).unwrap();
+        // As Proxmox VE writes it, and a bridge of any name.
+        let text = "auto lo\niface lo inet loopback\n\niface eno1 inet manual\n\n\
+            auto vmbr0\niface vmbr0 inet static\n\taddress 192.0.2.2/24\n\
+            \tgateway 192.0.2.1\n\tbridge-ports eno1\n\tbridge-stp off\n\n\
+            auto enlan\niface enlan inet manual\n\tbridge_ports eno2\n\n\
+            auto eno3\niface eno3 inet dhcp\n";
+        std::fs::write(network.join("interfaces"), text).unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        let said = read(&root);
+        let cards = said.interfaces.iter().filter(|i| i.is_card && i.at_boot);
+        let cards: Vec<&str> = cards.map(|i| i.name.as_str()).collect();
+        assert_eq!(cards, ["eno3"]);
+        assert!(said.invalid.is_empty() && said.unreadable.is_empty());
+    }
+
+    #[test]
+    fn what_is_too_much_is_told_as_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = folder.path().join("etc/network");
+        for outer in 0..40 {
+            for inner in 0..20 {
+                let path = network.join(format!("{outer}/{inner}"));
+                std::fs::create_dir_all(path).unwrap();
+            }
+        }
+        let lines = "source /etc/network/*/*/*/*\n".repeat(40);
+        std::fs::write(network.join("interfaces"), lines).unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        assert!(read(&root).unreadable[0].contains("too many files"));
     }
 
     #[test]

@@ -53,15 +53,15 @@ pub(super) fn read(root: &RootDir) -> Said {
             continue;
         }
         match plan(&text) {
-            Ok(None) if serde_yaml_ng::from_str::<Value>(&text).is_err() => {
+            Ok(Plan::Repeats) => {
                 let why = "it repeats a key, which this version does not read";
                 said.unreadable.push(format!("{path}: {why}"));
             }
-            Ok(Some(network)) => {
+            Ok(Plan::Network(network)) => {
                 renderer = renderer_of(&network).unwrap_or(renderer);
                 plans.push((path, network));
             }
-            Ok(None) => {}
+            Ok(Plan::Empty) => {}
             Err((line, why)) => said.refuse(renderer, &path, line, why),
         }
     }
@@ -71,23 +71,33 @@ pub(super) fn read(root: &RootDir) -> Said {
     said
 }
 
-/// What stands below `network:`; nothing in a plan that repeats a key, which
-/// netplan takes and this parser does not.
+/// What a file says, where netplan takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Nothing about a network.
+    Empty,
+    /// A key twice, which netplan takes and this parser does not.
+    Repeats,
+    /// What stands below `network:`.
+    Network(Value),
+}
+
+/// Reads a plan.
 ///
 /// # Errors
 /// The line and the reason for which netplan refuses the file, and with it all
 /// others.
-pub fn plan(text: &str) -> Result<Option<Value>, (usize, String)> {
+pub fn plan(text: &str) -> Result<Plan, (usize, String)> {
     let whole: Value = match serde_yaml_ng::from_str(text) {
         Ok(whole) => whole,
-        Err(error) if error.to_string().contains("duplicate entry") => return Ok(None),
+        Err(error) if error.to_string().contains("duplicate entry") => return Ok(Plan::Repeats),
         Err(error) => {
             let line = error.location().map_or(0, |place| place.line());
             return Err((line, error.to_string()));
         }
     };
     if whole.is_null() {
-        return Ok(None);
+        return Ok(Plan::Empty);
     }
     let Some(top) = whole.as_mapping() else {
         return Err((0, "expected mapping".into()));
@@ -98,7 +108,7 @@ pub fn plan(text: &str) -> Result<Option<Value>, (usize, String)> {
         }
     }
     let Some(network) = whole.get("network").filter(|n| !n.is_null()) else {
-        return Ok(None);
+        return Ok(Plan::Empty);
     };
     let Some(map) = network.as_mapping() else {
         return Err((line_of(text, "network"), "expected mapping".into()));
@@ -109,7 +119,7 @@ pub fn plan(text: &str) -> Result<Option<Value>, (usize, String)> {
         }
     }
     addresses_of(network, text)?;
-    Ok(Some(network.clone()))
+    Ok(Plan::Network(network.clone()))
 }
 
 /// Every address must have its length.
@@ -222,7 +232,9 @@ mod tests {
 
     #[test]
     fn a_plan_names_cards_and_gateways() {
-        let network = plan(GOOD).unwrap().unwrap();
+        let Plan::Network(network) = plan(GOOD).unwrap() else {
+            unreachable!()
+        };
         let mut said = Said::default();
         interfaces("/etc/netplan/a.yaml", &network, Stack::Networkd, &mut said);
         let [card] = said.interfaces.as_slice() else {
@@ -241,8 +253,8 @@ mod tests {
         let wrong = GOOD.replace("ethernets", "ethernet");
         assert_eq!(plan(&wrong).unwrap_err().0, 4);
         let twice = GOOD.replace("version: 2", "version: 2\n  version: 2");
-        assert_eq!(plan(&twice).unwrap(), None);
-        assert_eq!(plan("").unwrap(), None);
+        assert_eq!(plan(&twice).unwrap(), Plan::Repeats);
+        assert_eq!(plan("").unwrap(), Plan::Empty);
         assert!(plan("network: 5\n").is_err());
     }
 }

@@ -3,7 +3,7 @@
 //! Source: OpenSSH, servconf.c (`process_server_config_line_depth`), misc.c
 //! (`strdelim`, `argv_split`).
 
-use super::super::glob;
+use super::super::glob::Budget;
 use super::program::Program;
 use super::rules;
 use crate::sys::root_dir::RootDir;
@@ -60,6 +60,7 @@ pub(super) struct Config {
     pub(super) unreadable: Option<String>,
     files: usize,
     bytes: usize,
+    patterns: Budget,
 }
 
 impl Config {
@@ -161,7 +162,13 @@ impl Config {
             } else {
                 format!("/etc/ssh/{pattern}")
             };
-            for path in glob::expand(root, &pattern) {
+            let paths = self.patterns.expand(root, &pattern);
+            if self.patterns.is_spent {
+                let text = format!("{}: Include {pattern} means too many files", line.path);
+                self.unreadable = Some(text);
+                return;
+            }
+            for path in paths {
                 self.file(root, &path, program, line.matched, depth + 1);
             }
         }

@@ -227,3 +227,17 @@ fn port_of(address: &str) -> Option<String> {
     let (host, port) = address.rsplit_once(':')?;
     (!host.contains(':') || host.ends_with(']')).then(|| port.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_may_stand_behind_an_address() {
+        let port = |address| port_of(address);
+        assert_eq!(port("192.0.2.1:2222").as_deref(), Some("2222"));
+        assert_eq!(port("[2001:db8::1]:2222").as_deref(), Some("2222"));
+        assert_eq!(port("2001:db8::1"), None);
+        assert_eq!(port("192.0.2.1"), None);
+    }
+}
