@@ -1,9 +1,10 @@
 //! The files of packages against what their packages say of them: missing,
 //! changed, cut off, replaced. `docs/packages.md` tells the rules.
 //!
-//! `owned` reads dpkg's lists, `rpm`, `pacman` and `apk` the databases of these, `look`
-//! looks at every path once, `hash` reads what has a checksum, `compare` puts both together, and `told` leaves out
-//! what is absent on purpose or told elsewhere.
+//! `owned` reads dpkg's lists, `rpm`, `pacman` and `apk` the databases of these,
+//! `look` looks at every path once, `hash` reads what has a checksum, `compare`
+//! puts both together, and `told` leaves out what is absent on purpose or told
+//! elsewhere.
 
 use std::path::PathBuf;
 
@@ -238,7 +239,8 @@ pub struct Answer {
 
 /// Compares every file of the packages with these names, or of all packages;
 /// none when the root has no database that is understood. When something is
-/// wrong, `diagnose` is asked what the boot needs, and where nothing is to be expected.
+/// wrong, `diagnose` is asked what the boot needs, and where nothing is to be
+/// expected.
 pub fn verify(
     root: &RootDir,
     names: &[String],

@@ -1,7 +1,5 @@
 //! What the packages of pacman own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use rayon::prelude::*;
 
 use super::attributes::{Attributes, verify};
@@ -11,14 +9,15 @@ use super::rpm::mark_duplicates;
 use super::{Fault, Manager};
 use crate::facts::packages::mtree::{self, Type};
 use crate::facts::packages::pacman::{self, Installed};
-use crate::facts::packages::pacman_files::{Files, NoExtract, read_mtree};
+use crate::facts::packages::pacman_files::{Files, NoExtract, Room, read_mtree};
 use crate::facts::packages::rpm::package::flag;
 use crate::facts::packages::{Package, dpkg_files};
 use crate::sys::root_dir::RootDir;
 
-/// Bytes that one `mtree`, and all of them, may have when unpacked.
-const MTREE_BYTES_MAX: u64 = 256 << 20;
-const ALL_BYTES_MAX: u64 = 2 << 30;
+/// Bytes and paths that all `mtree`s together may have: more than the largest
+/// system has.
+const BYTES_MAX: u64 = 1 << 30;
+const PATHS_MAX: usize = 4_000_000;
 
 /// Packages that are read at once.
 const AT_ONCE: usize = 64;
@@ -28,14 +27,14 @@ const AT_ONCE: usize = 64;
 pub(super) fn owned(root: &RootDir, wanted: &[String]) -> Option<(Owned, Vec<Fault>)> {
     let database = pacman::database(root)?;
     let no_extract = NoExtract::of(root);
-    let budget = AtomicU64::new(ALL_BYTES_MAX);
+    let room = Room::new(BYTES_MAX, PATHS_MAX);
     let mut packages: Vec<Package> = database.packages.iter().map(as_package).collect();
     packages.retain(|package| wanted.is_empty() || wanted.iter().any(|n| is_called(package, n)));
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     let mut owned = Owned::of(Manager::Pacman);
     for some in packages.chunks(AT_ONCE) {
         let read = some.par_iter().map(|package| {
-            let files = read(root, package, &no_extract, &budget);
+            let files = read(root, package, &no_extract, &room);
             (package.clone(), files)
         });
         for (package, files) in read.collect::<Vec<_>>() {
@@ -76,21 +75,19 @@ impl Read {
     }
 }
 
-fn read(root: &RootDir, package: &Package, no_extract: &NoExtract, budget: &AtomicU64) -> Read {
+fn read(root: &RootDir, package: &Package, no_extract: &NoExtract, room: &Room) -> Read {
     let folder = format!("{}/{}-{}", pacman::LOCAL, package.name, package.version);
     let mut read = Read::default();
     let files = Files::read(root, &folder).unwrap_or_else(|why| {
         read.fault(format!("{folder}/files"), format!("cannot be read: {why}"));
         Files::default()
     });
-    let room = budget.load(Ordering::Relaxed).min(MTREE_BYTES_MAX);
     let path = format!("{folder}/mtree");
     match read_mtree(root, &folder, room) {
-        Ok(Some((mtree, bytes))) => {
-            let before = budget.load(Ordering::Relaxed);
-            budget.store(before.saturating_sub(bytes), Ordering::Relaxed);
+        Ok(Some(mtree)) => {
             if mtree.malformed > 0 {
-                read.fault(path, format!("{} lines make no sense", mtree.malformed));
+                let what = "lines make no sense, or are too many";
+                read.fault(path, format!("{} {what}", mtree.malformed));
             }
             let entries = mtree.entries.into_iter();
             let entries = entries.filter_map(|entry| as_entry(entry, &folder, &files, no_extract));

@@ -53,10 +53,10 @@ impl Compared {
             }
             Err(_) => return Vec::new(),
         };
-        if let Some(is_of_type) = is_of_type(known, meta)
-            && !is_of_type
-        {
-            return vec![warning("File type mismatch")];
+        match is_of_type(known, meta) {
+            Some(true) => {}
+            Some(false) => return vec![warning("File type mismatch")],
+            None => return Vec::new(),
         }
         let content = self.owned.claims[claim].content;
         let is_backup = known.flags & flag::CONFIG != 0;

@@ -8,6 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::pacman::Installed;
 
+/// Files of a package that are read: the largest has a tenth of it.
+const FILES_MAX: usize = 1_000_000;
+
 /// Bytes of a path.
 const PATH_BYTES_MAX: usize = 4096;
 
@@ -63,6 +66,9 @@ struct Reader {
     architecture: String,
     directory: Vec<u8>,
     files: Vec<File>,
+    /// The last path was one too many, or too long: what follows is not of the
+    /// one before it.
+    is_left_out: bool,
 }
 
 impl Reader {
@@ -100,7 +106,7 @@ impl Reader {
             b"M:" => self.rights(value, true)?,
             b"a:" => self.rights(value, false)?,
             b"Z:" => {
-                let file = self.files.last_mut().filter(|file| !file.is_directory)?;
+                let file = self.last(false)?;
                 file.sum = sum(value);
             }
             _ => {}
@@ -109,7 +115,8 @@ impl Reader {
     }
 
     fn add(&mut self, path: Vec<u8>, is_directory: bool) -> Option<()> {
-        if path.len() > PATH_BYTES_MAX {
+        self.is_left_out = path.len() > PATH_BYTES_MAX || self.files.len() >= FILES_MAX;
+        if self.is_left_out {
             return None;
         }
         self.files.push(File {
@@ -123,13 +130,18 @@ impl Reader {
         Some(())
     }
 
+    /// The path that a line is about.
+    fn last(&mut self, is_directory: bool) -> Option<&mut File> {
+        let last = self.files.last_mut().filter(|_| !self.is_left_out)?;
+        (last.is_directory == is_directory).then_some(last)
+    }
+
     /// `UID:GID:MODE`, and a digest of extended attributes.
     fn rights(&mut self, value: &[u8], is_directory: bool) -> Option<()> {
         let mut words = std::str::from_utf8(value).ok()?.split(':');
         let (uid, gid) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         let mode = u32::from_str_radix(words.next()?, 8).ok()?;
-        let file = self.files.last_mut();
-        let file = file.filter(|file| file.is_directory == is_directory)?;
+        let file = self.last(is_directory)?;
         (file.uid, file.gid, file.mode) = (uid, gid, mode & 0o7777);
         Some(())
     }
@@ -147,7 +159,7 @@ fn sum(value: &[u8]) -> Sum {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::panic)]
     use proptest::prelude::*;
 
     use super::*;

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufReader, ErrorKind, Read};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use glob::{MatchOptions, Pattern};
 
@@ -11,8 +12,11 @@ use super::mtree::{self, Mtree};
 use super::unpack;
 use crate::sys::root_dir::RootDir;
 
-/// Bytes of a `files`: the largest package has some 10 MiB.
+/// Bytes of a `files`, and of an `mtree` when unpacked.
 const LIMIT: u64 = 64 << 20;
+
+/// Paths of one package that are read: the largest has a tenth of it.
+const PATHS_MAX: usize = 1_000_000;
 
 const CONF: &str = "/etc/pacman.conf";
 const CONF_BYTES_MAX: u64 = 1 << 20;
@@ -46,8 +50,10 @@ impl Files {
             match (line, section) {
                 (b"", _) => section = b"",
                 (_, b"") => section = line,
-                (path, b"%FILES%") => all.paths.push(path.to_vec()),
-                (line, b"%BACKUP%") => {
+                (path, b"%FILES%") if all.paths.len() < PATHS_MAX => {
+                    all.paths.push(path.to_vec());
+                }
+                (line, b"%BACKUP%") if all.backup.len() < PATHS_MAX => {
                     let path = line.split(|byte| *byte == b'\t').next();
                     all.backup.extend(path.map(<[u8]>::to_vec));
                 }
@@ -69,21 +75,46 @@ impl Files {
     }
 }
 
-/// Reads the `mtree` in the folder of a package, of at most `room` bytes when
-/// unpacked; none when it has none. Packages that were not made by makepkg may
-/// lack it.
+/// What may still be read of all `mtree`s.
+#[derive(Debug)]
+pub struct Room {
+    bytes: AtomicU64,
+    paths: AtomicUsize,
+}
+
+impl Room {
+    /// So many unpacked bytes and paths.
+    pub fn new(bytes: u64, paths: usize) -> Self {
+        Self {
+            bytes: AtomicU64::new(bytes),
+            paths: AtomicUsize::new(paths),
+        }
+    }
+}
+
+/// Reads the `mtree` in the folder of a package; none when it has none. Packages
+/// that were not made by makepkg may lack it.
 ///
 /// # Errors
 /// In words.
-pub fn read_mtree(root: &RootDir, folder: &str, room: u64) -> Result<Option<(Mtree, u64)>, String> {
+pub fn read_mtree(root: &RootDir, folder: &str, room: &Room) -> Result<Option<Mtree>, String> {
     let file = match root.open_file(format!("{folder}/mtree")) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
     let packed = BufReader::new(file.take(LIMIT));
-    let bytes = unpack::whole(packed, room).map_err(|error| error.to_string())?;
-    Ok(Some((mtree::parse(&bytes), bytes.len() as u64)))
+    let bytes = room.bytes.load(Ordering::Relaxed).min(LIMIT);
+    let bytes = unpack::whole(packed, bytes).map_err(|error| error.to_string())?;
+    let paths = room.paths.load(Ordering::Relaxed).min(PATHS_MAX);
+    let mtree = mtree::parse(&bytes, paths);
+    // Packages are read side by side: what is over is little.
+    let less = |left: u64| Some(left.saturating_sub(bytes.len() as u64));
+    let fewer = |left: usize| Some(left.saturating_sub(mtree.entries.len()));
+    let order = Ordering::Relaxed;
+    room.bytes.fetch_update(order, order, less).ok();
+    room.paths.fetch_update(order, order, fewer).ok();
+    Ok(Some(mtree))
 }
 
 /// The patterns of `NoExtract`, in their order; with `!` what is put there all

@@ -27,7 +27,7 @@ static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    mtree::parse(bytes);
+    mtree::parse(bytes, 1000);
     let package = ROOT.join(PACKAGE);
     // What is not packed is read as it is.
     for name in ["mtree", "files"] {
