@@ -315,6 +315,9 @@ fn damage_of_pacmans_packages_is_told_with_its_remedy() {
         assert!(text.contains(words), "no {words:?} in:\n{text}");
     }
     assert!(!text.contains("/usr/bin/tool"), "{text}");
+    let (_, text) = lifeboot(&root, &["packages", "--verify", "tool"]);
+    let words = "/usr/bin/tool-link: no longer a link";
+    assert!(text.contains(words), "no {words:?} in:\n{text}");
 }
 
 #[test]
