@@ -340,7 +340,7 @@ fn a_damaged_mtree_is_told_and_its_paths_are_still_looked_for() {
     }
 }
 
-/// A database as `apk_db_write_fdb` in apk-tools' src/database.c writes it.
+/// A database as `apk_db_fdb_write` in apk-tools' src/database.c writes it.
 const MAKE_APK: &str = r#"
 set -eu
 mkdir -p lib/apk/db bin etc/hello usr/share/hello var/spool/hello

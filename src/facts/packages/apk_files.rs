@@ -1,4 +1,4 @@
-//! The files of apk's packages, as `installed` lists them (`apk_db_write_fdb` in
+//! The files of apk's packages, as `installed` lists them (`apk_db_fdb_write` in
 //! apk-tools' `src/database.c`): `F:` a directory, `M:` its owner, group and mode,
 //! `R:` a file in it, `a:` the same of the file, `Z:` the digest of what it
 //! holds, and of a link's text.
@@ -19,9 +19,9 @@ const PATH_BYTES_MAX: usize = 4096;
 pub enum Sum {
     /// Nothing: a directory.
     None,
-    /// `Q1`.
+    /// Of SHA-1.
     Sha1([u8; 20]),
-    /// `Q2`.
+    /// Of SHA-256.
     Sha256([u8; 32]),
     /// Of another kind.
     Unknown,
@@ -147,14 +147,17 @@ impl Reader {
     }
 }
 
+/// The kind is told by the length: `Q1` may stand before either
+/// (`apk_blob_pull_digest` in apk-tools' `src/blob.c`).
 fn sum(value: &[u8]) -> Sum {
-    let decoded = |digits: &[u8]| STANDARD.decode(digits).unwrap_or_default();
-    let known = match value.split_at_checked(2) {
-        Some((b"Q1", digits)) => decoded(digits).try_into().ok().map(Sum::Sha1),
-        Some((b"Q2", digits)) => decoded(digits).try_into().ok().map(Sum::Sha256),
-        _ => None,
-    };
-    known.unwrap_or(Sum::Unknown)
+    let digits = value.strip_prefix(b"Q1").or(value.strip_prefix(b"Q2"));
+    let bytes = digits.and_then(|digits| STANDARD.decode(digits).ok());
+    let bytes = bytes.unwrap_or_default();
+    match (bytes[..].try_into(), bytes[..].try_into()) {
+        (Ok(sum), _) => Sum::Sha1(sum),
+        (_, Ok(sum)) => Sum::Sha256(sum),
+        _ => Sum::Unknown,
+    }
 }
 
 #[cfg(test)]
