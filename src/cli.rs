@@ -169,6 +169,9 @@ pub struct PackagesArgs {
     /// Print what `rpm --verify --all --nodeps` would print
     #[arg(long, conflicts_with_all = ["json", "dpkg_format"], requires = "verify")]
     pub rpm_format: bool,
+    /// Print what `pacman -Qkk` would print
+    #[arg(long, conflicts_with_all = ["json", "dpkg_format", "rpm_format"], requires = "verify")]
+    pub pacman_format: bool,
     /// Which patient
     #[command(flatten)]
     pub target: Target,

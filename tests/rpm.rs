@@ -335,8 +335,10 @@ fn files_are_verified_as_rpm_does() {
     }
 }
 
-/// dnf killed in the middle of an upgrade, after the new version was put in:
-/// its scriptlet says where it is, and waits.
+/// dnf killed in the middle of an upgrade, before ($WHEN is pre) or after (post)
+/// the new version was put in: its scriptlet says where it is, and waits. Then
+/// the upgrade is made to have begun in the second in which the older version
+/// was installed, as it may have.
 const KILLED: &str = r#"
 set -eu
 mkdir repo home; echo '%_dbpath /var/lib/rpm' > home/.rpmmacros
@@ -354,7 +356,7 @@ Made by a test.
 %install
 mkdir -p %{buildroot}/usr/share/killer
 echo $1 > %{buildroot}/usr/share/killer/version
-%post -p <lua>
+%$WHEN -p <lua>
 if "$1" == "2" then
     local here = io.open("/here", "w"); here:write("here\\n"); here:close(); io.open("/go"):close()
 end
@@ -378,6 +380,14 @@ read -r _ < root/here
 kill -KILL -- -$!
 wait || true
 rm root/here root/go
+then=$(rpm --root "$PWD/root" --dbpath /var/lib/rpm -q --qf '%{INSTALLTIME}' killer-1)
+python3 - "$then" <<PYTHON
+import sqlite3, sys
+history = sqlite3.connect("root/var/lib/dnf/history.sqlite")
+last = "where id = (select max(id) from trans)"
+assert history.execute("update trans set dt_begin = ? " + last, sys.argv[1:]).rowcount == 1
+history.commit()
+PYTHON
 "#;
 
 #[test]
@@ -386,8 +396,13 @@ fn a_killed_dnf_is_told() {
     if built().is_none() || !has("dnf") || !has("createrepo_c") {
         return;
     }
+    killed("pre", 1);
+    killed("post", 0);
+}
+
+fn killed(when: &str, left: usize) {
     let dir = tempfile::tempdir().unwrap();
-    bash(KILLED, dir.path(), &[]);
+    bash(KILLED, dir.path(), &[("WHEN", when)]);
     // The rest of this test is about dir/root.
     let said = Command::new(env!("CARGO_BIN_EXE_lifeboot"))
         .args(["diagnose", "--json", "--root"])
@@ -405,9 +420,12 @@ fn a_killed_dnf_is_told() {
     let evidence = &interrupted["evidence"][0];
     assert_eq!(evidence["source"], "/var/lib/dnf/history.sqlite");
     let seen = evidence["seen"].as_str().unwrap();
-    let counts = "packages to install: 1, installed since: 1";
-    assert!(seen.ends_with(counts), "{seen}");
+    let counts = format!("packages to install: 1, not yet installed: {left}");
+    assert!(seen.ends_with(&counts), "{seen}");
     assert!(seen.contains("upgrade killer"), "{seen}");
+    if left > 0 {
+        return;
+    }
     let twice = find("packages/rpm-duplicates");
     assert!(
         twice["by_hand"]
@@ -415,6 +433,60 @@ fn a_killed_dnf_is_told() {
             .unwrap()
             .contains("killer-1-1.noarch")
     );
+}
+
+/// A transaction as dnf5 keeps it (its create_tables.sql, the columns that count),
+/// with a group of packages.
+const DNF5: &str = r#"
+import os, sqlite3
+os.makedirs("usr/lib/sysimage/libdnf5")
+history = sqlite3.connect("usr/lib/sysimage/libdnf5/transaction_history.sqlite")
+history.executescript("""
+create table trans (id integer, dt_begin integer not null, dt_end integer, a text, b text,
+    releasever text, user_id integer, description text, comment text, state_id integer,
+    primary key (id autoincrement));
+create table pkg_name (id integer, name text not null unique, primary key (id));
+create table arch (id integer, name text not null unique, primary key (id));
+create table trans_item (id integer, trans_id integer, item_id integer, repo_id integer,
+    action_id integer not null, reason_id integer not null, state_id integer not null,
+    primary key (id autoincrement));
+create table rpm (item_id integer not null unique, name_id integer not null,
+    epoch integer not null, version text not null, release text not null,
+    arch_id integer not null);
+insert into trans values (1, 100, 200, '', '', '1', 0, 'dnf install old', '', 2),
+    (2, 300, null, '', '', '1', 0, 'dnf upgrade', '', 1);
+insert into pkg_name values (5, 'hello'), (6, 'tool');
+insert into arch values (9, 'noarch'), (8, 'x86_64');
+insert into rpm values (11, 5, 0, '1.0', '1', 9), (12, 6, 3, '2.0', '1', 9),
+    (13, 5, 0, '1.0', '1', 8), (14, 6, 2, '2.0', '1', 9), (15, 6, 0, '0', '1', 9);
+insert into trans_item values (1, 1, 15, 0, 1, 1, 1), (2, 2, 11, 0, 2, 1, 1),
+    (3, 2, 12, 0, 2, 1, 1), (4, 2, 13, 0, 1, 1, 1), (5, 2, 14, 0, 3, 1, 1),
+    (6, 2, 15, 0, 6, 1, 1), (7, 2, 99, 0, 1, 1, 1);
+""")
+history.commit()
+"#;
+
+#[test]
+fn what_dnf5_has_not_installed_is_counted() {
+    let Some(root) = Root::with("rpm -i --nodeps hello-1.0* tool*") else {
+        return;
+    };
+    bash(
+        &format!("python3 - <<'PYTHON'\n{DNF5}\nPYTHON"),
+        root.path(),
+        &[],
+    );
+    let open = rpm_of(root.path()).unfinished.unwrap();
+    // Another architecture, and another epoch, are other packages.
+    assert_eq!((open.planned, open.left), (4, Some(2)), "{open:?}");
+    assert_eq!(open.command, "dnf upgrade");
+    // Whether a package was put in once more does not show.
+    let again = "python3 -c \"import sqlite3; h = sqlite3.connect('usr/lib/sysimage/libdnf5/\
+        transaction_history.sqlite'); h.execute('update trans_item set action_id = 4 where \
+        id = 2'); h.commit()\"";
+    bash(again, root.path(), &[]);
+    let open = rpm_of(root.path()).unfinished.unwrap();
+    assert_eq!((open.planned, open.left), (5, None), "{open:?}");
 }
 
 #[test]

@@ -17,19 +17,13 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(open) = &rpm.unfinished else { return };
     let seen = match open.started.and_then(|time| u64::try_from(time).ok()) {
         Some(since) => {
-            // Times are whole seconds: an earlier transaction may have ended in
-            // the one in which this began.
-            let last = rpm.packages.iter().filter_map(|p| p.transaction).max();
-            let new = rpm
-                .packages
-                .iter()
-                .filter(|p| p.installed >= Some(since) && p.transaction == last);
+            let left = open.left.map(|left| format!(", not yet installed: {left}"));
             format!(
-                "{:?} began {} UTC and never ended; packages to install: {}, installed since: {}",
+                "{:?} began {} UTC and never ended; packages to install: {}{}",
                 open.command,
                 date(since),
                 open.planned,
-                new.count()
+                left.unwrap_or_default()
             )
         }
         None => format!(

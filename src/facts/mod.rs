@@ -11,6 +11,7 @@ use crate::sysroot::{Origin, Search, Sysroot};
 
 mod boot_files;
 pub mod critical;
+pub mod database;
 pub mod earlier;
 pub mod elf;
 pub mod grub;

@@ -50,6 +50,9 @@ pub struct Level {
     /// Words that `lifeboot history` says, in this order.
     #[serde(default)]
     pub history: Vec<String>,
+    /// That is asked with `--all`: logins are among it then.
+    #[serde(default)]
+    pub history_all: bool,
     /// Present when `repair --yes` is to be tried.
     pub repaired: Option<Repaired>,
 }

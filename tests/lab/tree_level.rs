@@ -32,7 +32,7 @@ pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
         );
     }
     if !level.history.is_empty() {
-        history(&level.history, overlay.path(), work)?;
+        history(level, overlay.path(), work)?;
     }
     match &level.repaired {
         Some(repaired) => repair(repaired, overlay.path(), work),
@@ -41,8 +41,12 @@ pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
 }
 
 /// `lifeboot history` must say all of this, in this order, on a narrow screen.
-fn history(words: &[String], patient: &Path, work: &Path) -> Result<()> {
-    let said = lifeboot(patient, work, "history", &["history"])?.stdout;
+fn history(level: &Level, patient: &Path, work: &Path) -> Result<()> {
+    let arguments: &[&str] = match level.history_all {
+        true => &["history", "--all"],
+        false => &["history"],
+    };
+    let said = lifeboot(patient, work, "history", arguments)?.stdout;
     let wide = said.lines().find(|line| line.len() > 80);
     ensure!(wide.is_none(), "wider than 80 columns: {wide:?}");
     let (_, timeline) = said
@@ -51,7 +55,7 @@ fn history(words: &[String], patient: &Path, work: &Path) -> Result<()> {
     // Lines are broken where a word ends.
     let flat = timeline.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut rest = flat.as_str();
-    for word in words {
+    for word in &level.history {
         let (_, after) = rest
             .split_once(word.as_str())
             .with_context(|| format!("{word:?} is not, or not in order, in\n{said}"))?;

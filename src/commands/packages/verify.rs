@@ -25,11 +25,8 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     let integrity = &answer.integrity;
     if args.json {
         print_json(integrity)?;
-    } else if args.dpkg_format {
-        let lines = answer.dpkg_lines.iter().map(|line| format!("{line}\n"));
-        print(&lines.collect::<String>())?;
-    } else if args.rpm_format {
-        let lines = answer.rpm_lines.iter().map(|line| format!("{line}\n"));
+    } else if let Some(lines) = lines(&answer, args) {
+        let lines = lines.iter().map(|line| format!("{line}\n"));
         print(&lines.collect::<String>())?;
     } else {
         print(&verify_text::verified(integrity))?;
@@ -43,6 +40,17 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     )
 }
 
+/// What a package manager would print, where that is asked for.
+fn lines<'a>(answer: &'a Answer, args: &PackagesArgs) -> Option<&'a [String]> {
+    let formats = [
+        (args.dpkg_format, &answer.dpkg_lines),
+        (args.rpm_format, &answer.rpm_lines),
+        (args.pacman_format, &answer.pacman_lines),
+    ];
+    let mut asked = formats.into_iter().filter(|(is_asked, _)| *is_asked);
+    asked.next().map(|(_, lines)| lines.as_slice())
+}
+
 fn verify(patient: &Patient, args: &PackagesArgs) -> Result<Answer> {
     let Some(sysroot) = patient.sysroot() else {
         return Err(no_root(patient.search()));
@@ -51,12 +59,12 @@ fn verify(patient: &Patient, args: &PackagesArgs) -> Result<Answer> {
     let mut progress = Progress::of("lifeboot: reading the files of packages");
     // What the boot needs is only asked when something is wrong.
     let tree = || {
-        let wanted = !args.dpkg_format && !args.rpm_format;
+        let wanted = !(args.dpkg_format || args.rpm_format || args.pacman_format);
         wanted.then(|| patient.facts().tree).flatten()
     };
     let answer = integrity::verify(&sysroot.root, names, tree, &mut |done, all| {
         progress.show(done, all, "");
     });
     drop(progress);
-    answer.context("this system has no database of dpkg's or rpm's: nothing to compare with")
+    answer.context("no database of packages is there: nothing to compare with")
 }

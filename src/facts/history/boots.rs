@@ -1,4 +1,4 @@
-//! The patient's starts, from journal and wtmp together.
+//! The patient's starts, from journal, wtmp and wtmp.db together.
 
 use serde::{Deserialize, Serialize};
 

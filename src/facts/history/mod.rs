@@ -27,6 +27,7 @@ mod syslog;
 mod term;
 pub mod timeline;
 mod wtmp;
+mod wtmpdb;
 
 pub use apt::Run;
 pub use boots::{Boot, Ending, UnitFailure};
@@ -256,6 +257,7 @@ pub(super) fn collect(root: &RootDir, owners: &Ownership, layout: &Layout) -> Hi
     pacman_log::collect(root, &zone, &mut out);
     syslog::collect(root, &zone, &mut out);
     wtmp::collect(root, &mut out);
+    wtmpdb::collect(root, &mut out);
     journal::collect(root, &mut out);
     shell::collect(root, &mut out);
     marks::collect(root, layout, &mut out);

@@ -71,11 +71,6 @@ pub(super) fn collect(root: &RootDir, out: &mut Collected) {
             Err(error) => out.source(path, holds, Some(error.to_string())),
         }
     }
-    let database = "/var/lib/wtmpdb/wtmp.db";
-    if root.metadata(database).is_ok() {
-        let why = "a SQLite database, not read by this version";
-        out.source(database, "starts, stops and logins", Some(why.into()));
-    }
     let logins = records
         .iter()
         .filter_map(|(r, path)| Some(login(r)?.at(path, None)));

@@ -1,5 +1,6 @@
-//! What rpm records of a file beside its content, against what is there: size,
-//! mode, owner, time, target of a link (`rpmfilesVerify` in its lib/rpmfi.c).
+//! What a manager other than dpkg records of a file beside its content, against
+//! what is there: size, mode, owner, time, target of a link (`rpmfilesVerify` in
+//! rpm's lib/rpmfi.c).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -20,10 +21,10 @@ pub(super) mod verify {
     pub(in super::super) const DEVICE: u32 = 1 << 7;
 }
 
-const S_IFMT: u32 = 0o170_000;
-const S_IFREG: u32 = 0o100_000;
-const S_IFDIR: u32 = 0o040_000;
-const S_IFLNK: u32 = 0o120_000;
+pub(super) const S_IFMT: u32 = 0o170_000;
+pub(super) const S_IFREG: u32 = 0o100_000;
+pub(super) const S_IFDIR: u32 = 0o040_000;
+pub(super) const S_IFLNK: u32 = 0o120_000;
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
 
@@ -45,6 +46,8 @@ pub(super) struct Attributes {
     pub(super) verify: u32,
     /// rpm's [`state`] of the file.
     pub(super) state: u8,
+    /// pacman recorded an MD5 digest.
+    pub(super) has_md5: bool,
 }
 
 /// What of it is not as recorded: bits of [`verify`].
@@ -171,7 +174,17 @@ impl Attributes {
             return String::new();
         }
         let name = |id: Option<u32>| id.map_or("an unknown one".to_owned(), |id| id.to_string());
-        if unlike.bits & verify::MODE != 0 {
+        let shipped = match self.mode & S_IFMT {
+            S_IFDIR => Some((Kind::Directory, "a directory")),
+            S_IFLNK => Some((Kind::Symlink, "a link")),
+            _ => None,
+        };
+        let other = shipped.filter(|(kind, _)| *kind != meta.kind);
+        if unlike.bits & verify::MODE == 0 {
+            // The same mode is of the same kind.
+        } else if let Some((_, word)) = other {
+            said.push(format!("no longer {word}"));
+        } else {
             said.push(format!(
                 "mode {:04o}, shipped {:04o}",
                 meta.mode,

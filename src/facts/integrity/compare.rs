@@ -8,6 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::Manager;
 use super::attributes::{Unlike, verify};
 use super::cut_off::CutOff;
 use super::damage::{Damage, Damaged};
@@ -202,6 +203,16 @@ fn first_look(root: &RootDir, owned: &Owned, claim: usize, seen: &Seen) -> First
                 First::Read(Job { claim, meta: *meta })
             }
         }
+        // apk has the digest of a link's text.
+        (Content::Sum(sum), Ok(meta))
+            if owned.manager == Manager::Apk && meta.kind == Kind::Symlink =>
+        {
+            let text = root.read_link(path());
+            match text.is_ok_and(|text| sum.is_of(text.as_os_str().as_bytes())) {
+                true => First::Fine,
+                false => First::Wrong(Damage::Changed),
+            }
+        }
         (content, Ok(meta)) => First::Wrong(Damage::WrongType {
             seen: meta.kind,
             holds_the_same: match (meta.kind, content) {
@@ -285,7 +296,7 @@ impl Others {
 }
 
 /// As glibc's strerror(3) says it, and so dpkg.
-fn words(errno: Errno) -> String {
+pub(super) fn words(errno: Errno) -> String {
     match errno {
         Errno::ELOOP => "Too many levels of symbolic links".to_owned(),
         other => other.desc().to_owned(),

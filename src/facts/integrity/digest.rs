@@ -7,11 +7,11 @@ use sha2::Sha256;
 /// What a file should hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Digest {
-    /// dpkg's, and rpm's before 4.6.
+    /// dpkg's, rpm's before 4.6, and pacman's where there is no other.
     Md5([u8; 16]),
-    /// rpm's, where it was told so.
+    /// apk's, and rpm's where it was told so.
     Sha1([u8; 20]),
-    /// rpm's since 4.6, as distributions have it.
+    /// pacman's, and rpm's since 4.6, as distributions have it.
     Sha256([u8; 32]),
 }
 
@@ -26,9 +26,16 @@ impl Digest {
         }
     }
 
+    /// True for the digest of these bytes.
+    pub(super) fn is_of(&self, bytes: &[u8]) -> bool {
+        let mut hasher = Hasher::of(std::iter::once(*self));
+        hasher.update(bytes);
+        hasher.finish().has(self)
+    }
+
     /// True for the digest of a file without content.
     pub(super) fn is_of_nothing(&self) -> bool {
-        Hasher::of(std::iter::once(*self)).finish().has(self)
+        self.is_of(&[])
     }
 }
 

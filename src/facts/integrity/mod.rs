@@ -1,9 +1,10 @@
 //! The files of packages against what their packages say of them: missing,
 //! changed, cut off, replaced. `docs/packages.md` tells the rules.
 //!
-//! `owned` reads dpkg's lists and `rpm` that manager's database, `look` looks at every path once, `hash` reads
-//! what has a checksum, `compare` puts both together, and `told` leaves out
-//! what is absent on purpose or told elsewhere.
+//! `owned` reads dpkg's lists, `rpm`, `pacman` and `apk` the databases of these,
+//! `look` looks at every path once, `hash` reads what has a checksum, `compare`
+//! puts both together, and `told` leaves out what is absent on purpose or told
+//! elsewhere.
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use super::packages::{self, State};
 use crate::sys::root_dir::RootDir;
 
 mod accounts;
+mod apk;
 mod application;
 mod attributes;
 mod boot;
@@ -26,6 +28,8 @@ mod look;
 mod meant;
 mod modes;
 mod owned;
+mod pacman;
+mod pacman_lines;
 mod rights;
 mod rpm;
 mod scripts;
@@ -52,6 +56,10 @@ pub enum Manager {
     Dpkg,
     /// rpm's.
     Rpm,
+    /// pacman's.
+    Pacman,
+    /// apk's.
+    Apk,
 }
 
 impl Manager {
@@ -60,6 +68,8 @@ impl Manager {
         match self {
             Self::Dpkg => "apt-get install --reinstall",
             Self::Rpm => "dnf reinstall",
+            Self::Pacman => "pacman -S",
+            Self::Apk => "apk fix --reinstall",
         }
     }
 }
@@ -191,7 +201,10 @@ fn owned(root: &RootDir, names: &[String]) -> Option<(Owned, Vec<Fault>)> {
         let database = faults_of(&dpkg);
         return Some((Owned::read(root, &base, dpkg, names), database));
     }
+    // In the order in which the root is asked what it has.
     rpm::owned(root, names)
+        .or_else(|| pacman::owned(root, names))
+        .or_else(|| apk::owned(root, names))
 }
 
 /// Compares for a diagnosis.
@@ -219,14 +232,16 @@ pub struct Answer {
     pub dpkg_lines: Vec<String>,
     /// The lines of `rpm --verify`, for packages of rpm's.
     pub rpm_lines: Vec<String>,
+    /// The lines of `pacman -Qkk`, for packages of pacman's.
+    pub pacman_lines: Vec<String>,
     /// Names that no installed package has.
     pub unknown: Vec<String>,
 }
 
 /// Compares every file of the packages with these names, or of all packages;
-/// none when the root has no database of dpkg's or rpm's. When something is
-/// wrong,
-/// `diagnose` is asked what the boot needs, and where nothing is to be expected.
+/// none when the root has no database that is understood. When something is
+/// wrong, `diagnose` is asked what the boot needs, and where nothing is to be
+/// expected.
 pub fn verify(
     root: &RootDir,
     names: &[String],
@@ -244,7 +259,11 @@ pub fn verify(
     let dpkg_lines = wrong
         .filter_map(|wrong| wrong.damaged.dpkg_line())
         .collect();
-    let rpm_lines = compared.rpm_lines();
+    let (rpm_lines, pacman_lines) = match compared.owned.manager {
+        Manager::Rpm => (compared.rpm_lines(), Vec::new()),
+        Manager::Pacman => (Vec::new(), compared.pacman_lines()),
+        Manager::Dpkg | Manager::Apk => Default::default(),
+    };
     let tree = if compared.wrong.is_empty() {
         None
     } else {
@@ -262,6 +281,7 @@ pub fn verify(
         },
         dpkg_lines,
         rpm_lines,
+        pacman_lines,
         unknown,
     })
 }

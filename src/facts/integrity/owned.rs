@@ -1,6 +1,6 @@
 //! What packages own, and what they say it should hold: the lists of files,
-//! the checksums, the configuration files and the diversions of dpkg. What
-//! rpm's database says of them is read in `rpm`.
+//! the checksums, the configuration files and the diversions of dpkg. What the
+//! databases of other managers say of them is read in `rpm`, `pacman` and `apk`.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;

@@ -86,6 +86,7 @@ impl Patient {
             verify: file.verify,
             state: file.state,
             link: file.link.into_boxed_slice(),
+            has_md5: false,
         };
         if self.is_prelinked {
             attributes.verify &= !(verify::DIGEST | verify::SIZE | verify::MTIME);
@@ -105,7 +106,7 @@ impl Patient {
 }
 
 /// Of a package in two versions neither is whole: an upgrade was cut off.
-fn mark_duplicates(owned: &mut Owned) {
+pub(super) fn mark_duplicates(owned: &mut Owned) {
     let mut count: HashMap<(String, String), usize> = HashMap::new();
     let key = |package: &Package| (package.name.clone(), package.architecture.clone());
     for owner in &owned.packages {

@@ -19,8 +19,8 @@ use crate::sys::root_dir::RootDir;
 const FILES_MAX: usize = 200;
 const ALL_FILES_MAX: usize = 5000;
 
-/// Where rpm's packages have files that are changed and not marked as
-/// configuration.
+/// Where packages of rpm's, pacman's and apk's have files that are changed and
+/// not marked as configuration.
 const CHANGING: [&str; 1] = ["/etc"];
 
 /// What images are stripped of, and localepurge and people remove.
@@ -111,7 +111,7 @@ pub(super) fn summary(root: &RootDir, compared: Compared, scope: &Scope) -> Inte
             Taken::Nothing => {}
         }
     }
-    // Packages of rpm's have modes of their own, and say which.
+    // Other managers record modes, and say which are wrong.
     if owned.manager == Manager::Dpkg {
         let is_hidden = |path: &Path| hidden.has(path);
         integrity.permissions = modes::judge(root, &owned, &seen, scope, &is_hidden);

@@ -18,9 +18,19 @@ pub struct Apk {
     pub faults: Vec<DatabaseFault>,
 }
 
+/// The file that lists the packages.
+pub(crate) fn installed() -> String {
+    format!("{PLACE}/installed")
+}
+
+/// The database, where the root has one.
+pub(crate) fn database(root: &RootDir) -> Option<Apk> {
+    root.symlink_metadata(PLACE).ok().map(|_| collect(root))
+}
+
 /// Reads it.
 pub(super) fn collect(root: &RootDir) -> Apk {
-    let path = format!("{PLACE}/installed");
+    let path = installed();
     let fault = |what: String| DatabaseFault {
         path: path.clone(),
         what,

@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::sys::root_dir::RootDir;
 
 pub mod apk;
+pub mod apk_files;
 pub mod apt;
 pub mod control;
 pub mod deb;
 pub mod dpkg;
 pub mod dpkg_files;
 pub mod history;
+pub mod mtree;
 mod ownership;
 pub mod pacman;
+pub mod pacman_files;
 pub mod rpm;
 pub mod standing;
 pub mod unpack;

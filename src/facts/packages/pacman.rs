@@ -9,7 +9,7 @@ use super::DatabaseFault;
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// The database.
-pub(super) const LOCAL: &str = "/var/lib/pacman/local";
+pub(crate) const LOCAL: &str = "/var/lib/pacman/local";
 const LOCK: &str = "/var/lib/pacman/db.lck";
 const LOG: &str = "/var/log/pacman.log";
 
@@ -73,6 +73,11 @@ impl Pacman {
             .map(|(name, versions)| format!("{name} ({})", versions.join(" and ")))
             .collect()
     }
+}
+
+/// The database, where the root has one.
+pub(crate) fn database(root: &RootDir) -> Option<Pacman> {
+    root.symlink_metadata(LOCAL).ok().map(|_| collect(root))
 }
 
 /// Reads it.

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lifeboot::facts::packages::rpm::bytes::Bytes;
+use lifeboot::facts::database::bytes::Bytes;
+use lifeboot::facts::database::sqlite::{Database, Trouble, Value};
 use lifeboot::facts::packages::rpm::header::Header;
-use lifeboot::facts::packages::rpm::sqlite::{Database, Trouble, Value};
 use lifeboot::facts::packages::rpm::{bdb, ndb, package};
 
 /// Between a database of SQLite and its log.

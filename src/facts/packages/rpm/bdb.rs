@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use super::bytes::Bytes;
-use super::sqlite::Trouble;
+use crate::facts::database::bytes::Bytes;
+use crate::facts::database::sqlite::Trouble;
 
 const PAGE_HEADER_BYTES: usize = 26;
 

@@ -4,7 +4,7 @@
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use super::bytes::be32;
+use crate::facts::database::bytes::be32;
 
 /// Tags that are read (rpm's include/rpm/rpmtag.h).
 pub(crate) mod tag {

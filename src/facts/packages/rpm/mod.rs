@@ -1,6 +1,6 @@
 //! rpm's database: which packages there are, and what dnf or yum was doing.
-//! `bytes` to `bdb` are the three kinds of databases that rpm had, `header`
-//! and `package` what they hold.
+//! SQLite's (`facts::database`), `ndb` and `bdb` are the three kinds of databases
+//! that rpm had, `header` and `package` what they hold.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
@@ -8,22 +8,20 @@ use std::io::ErrorKind;
 use serde::{Deserialize, Serialize};
 
 use super::DatabaseFault;
+use crate::facts::database::bytes::Bytes;
+use crate::facts::database::sqlite::{self, Trouble};
 use crate::sys::root_dir::RootDir;
 
 pub mod bdb;
-pub mod bytes;
 pub mod header;
 mod multiple;
 pub mod ndb;
 pub mod package;
-pub mod sqlite;
+mod planned;
 pub mod unfinished;
-mod wal;
 
-use bytes::Bytes;
 use header::{Header, tag};
 pub use package::Package;
-use sqlite::Trouble;
 pub use unfinished::{OfflineUpdate, Unfinished};
 
 /// Where the database lies (`_dbpath` in rpm's macros): the second one is
@@ -183,7 +181,8 @@ pub(super) fn collect(root: &RootDir) -> Rpm {
     rpm.stale = stale.map(|name| format!("{}/{name}", rpm.home)).collect();
     rpm.stale.sort_unstable();
     rpm.place = place;
-    rpm.unfinished = unfinished::collect(root);
+    let all = rpm.faults.is_empty().then_some(rpm.packages.as_slice());
+    rpm.unfinished = unfinished::collect(root, all);
     rpm.offline_update = unfinished::offline_update(root);
     rpm
 }

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::bytes::{Bytes, le32};
-use super::sqlite::Trouble;
+use crate::facts::database::bytes::{Bytes, le32};
+use crate::facts::database::sqlite::Trouble;
 
 const PAGE_BYTES: usize = 4096;
 const SLOT_BYTES: usize = 16;

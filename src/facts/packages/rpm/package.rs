@@ -187,7 +187,7 @@ fn paths(header: &Header<'_>) -> Vec<Vec<u8>> {
 }
 
 /// Bytes from their hexadecimal spelling; none from any other text.
-fn unhex(text: &[u8]) -> Vec<u8> {
+pub(crate) fn unhex(text: &[u8]) -> Vec<u8> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let byte = |pair: &[u8]| {
         let [high, low] = pair else { return None };

@@ -7,8 +7,10 @@ use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 
-use super::bytes::Bytes;
-use super::sqlite::{Database, Trouble, Value};
+use super::package::Package;
+use super::planned;
+use crate::facts::database::bytes::Bytes;
+use crate::facts::database::sqlite::{Database, Trouble, Value};
 use crate::facts::history::commands::without_secrets;
 use crate::sys::root_dir::RootDir;
 
@@ -33,7 +35,8 @@ pub struct Unfinished {
     pub command: String,
     /// Packages that were to be installed.
     pub planned: usize,
-    /// What of it is not done, where that is known.
+    /// What of it is not done, where that is known: of dnf's packages, those
+    /// that rpm's database does not have.
     pub left: Option<usize>,
 }
 
@@ -59,6 +62,9 @@ struct Record {
     begun: i64,
     /// Actions that install something.
     installs: &'static [i64],
+    /// The one that puts in once more what is there: whether it was done does
+    /// not show.
+    reinstalls: i64,
 }
 
 /// dnf's `libdnf/transaction/Types.hpp` and dnf5's
@@ -71,6 +77,7 @@ const RECORDS: [Record; 2] = [
         state: 9,
         begun: 1,
         installs: &[1, 2, 3, 4],
+        reinstalls: 4,
     },
     Record {
         path: "/var/lib/dnf/history.sqlite",
@@ -79,16 +86,19 @@ const RECORDS: [Record; 2] = [
         state: 8,
         begun: 0,
         installs: &[1, 2, 6, 9],
+        reinstalls: 9,
     },
 ];
 
-/// The transaction that was begun last and did not end.
-pub(super) fn collect(root: &RootDir) -> Option<Unfinished> {
-    let dnf = RECORDS.iter().filter_map(|record| of_dnf(root, record));
+/// The transaction that was begun last and did not end. `installed` are rpm's
+/// packages, where all of them are known.
+pub(super) fn collect(root: &RootDir, installed: Option<&[Package]>) -> Option<Unfinished> {
+    let dnf = RECORDS.iter();
+    let dnf = dnf.filter_map(|record| of_dnf(root, record, installed));
     dnf.chain(of_yum(root)).next()
 }
 
-fn of_dnf(root: &RootDir, record: &Record) -> Option<Unfinished> {
+fn of_dnf(root: &RootDir, record: &Record, installed: Option<&[Package]>) -> Option<Unfinished> {
     let bytes = Bytes::open(root, record.path).ok()?;
     let log = Bytes::open(root, format!("{}-wal", record.path)).ok();
     let database = Database::open(bytes, log).ok()?;
@@ -109,14 +119,10 @@ fn of_dnf(root: &RootDir, record: &Record) -> Option<Unfinished> {
     if !is_open || integer(record.state) != Some(record.begun) {
         return None;
     }
-    let mut planned = 0;
-    // id, trans_id, item_id, repo_id, action, ...
-    database.rows("trans_item", &mut trouble, &mut |_, item| {
-        if let (Some(Value::Integer(of)), Some(Value::Integer(action))) = (item.get(1), item.get(4))
-        {
-            planned += usize::from(*of == id && record.installs.contains(action));
-        }
-    });
+    let items = Items::of(&database, record, id);
+    let installed = installed.filter(|_| items.are_known);
+    let counts =
+        installed.and_then(|packages| planned::count(&database, &items.to_install, packages));
     let command = match row.get(record.command) {
         Some(Value::Bytes(text)) => {
             let text = without_secrets(&String::from_utf8_lossy(text));
@@ -129,9 +135,45 @@ fn of_dnf(root: &RootDir, record: &Record) -> Option<Unfinished> {
         program: record.program.to_owned(),
         started: integer(1),
         command,
-        planned,
-        left: None,
+        planned: counts.map_or(items.to_install.len(), |(planned, _)| planned),
+        left: counts.map(|(_, left)| left),
     })
+}
+
+/// What a transaction was to install.
+struct Items {
+    to_install: HashSet<i64>,
+    /// All of them were read, and it shows whether they were installed.
+    are_known: bool,
+}
+
+impl Items {
+    fn of(database: &Database, record: &Record, transaction: i64) -> Self {
+        let mut to_install = HashSet::new();
+        let mut reinstalls = false;
+        let mut trouble = Trouble::default();
+        // id, trans_id, item_id, repo_id, action, ...
+        let is_found = database.rows("trans_item", &mut trouble, &mut |_, row| {
+            if let [
+                _,
+                Value::Integer(of),
+                Value::Integer(item),
+                _,
+                Value::Integer(action),
+                ..,
+            ] = &row[..]
+                && *of == transaction
+                && record.installs.contains(action)
+            {
+                to_install.insert(*item);
+                reinstalls |= *action == record.reinstalls;
+            }
+        });
+        Self {
+            to_install,
+            are_known: is_found && trouble.0.is_empty() && !reinstalls,
+        }
+    }
 }
 
 /// `transaction-all.STAMP` and `transaction-done.STAMP`: yum removes both at
@@ -190,7 +232,7 @@ mod tests {
         let home = folder.path().join("var/lib/yum");
         fs::create_dir_all(&home).unwrap();
         let root = RootDir::open(folder.path()).unwrap();
-        assert_eq!(collect(&root), None);
+        assert_eq!(collect(&root, None), None);
         let all = "ts_add a\nts_add b\nts_erase c\n";
         fs::write(home.join("transaction-all.2026-11-25.02:10.11"), all).unwrap();
         fs::write(
@@ -198,10 +240,10 @@ mod tests {
             "ts_add a\n",
         )
         .unwrap();
-        let found = collect(&root).unwrap();
+        let found = collect(&root, None).unwrap();
         assert_eq!((found.planned, found.left), (3, Some(2)));
         fs::write(home.join("transaction-done.2026-11-25.02:10.11"), all).unwrap();
-        assert_eq!(collect(&root), None);
+        assert_eq!(collect(&root, None), None);
     }
 
     #[test]

@@ -66,18 +66,18 @@ impl Bytes {
 }
 
 /// The big-endian number of two bytes at `at`.
-pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+pub(in crate::facts) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     let raw = bytes.get(at..at.checked_add(2)?)?;
     Some(u16::from_be_bytes(raw.try_into().ok()?))
 }
 
 /// The big-endian number of four bytes at `at`.
-pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(in crate::facts) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     let raw = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(raw.try_into().ok()?))
 }
 
 /// The little-endian number of four bytes at `at`.
-pub(super) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(in crate::facts) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     be32(bytes, at).map(u32::swap_bytes)
 }

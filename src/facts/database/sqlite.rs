@@ -44,7 +44,7 @@ pub struct Database {
 pub struct Trouble(pub Vec<String>);
 
 impl Trouble {
-    pub(super) fn add(&mut self, what: String) {
+    pub(in crate::facts) fn add(&mut self, what: String) {
         if self.0.len() < FAULTS_MAX && !self.0.contains(&what) {
             self.0.push(what);
         }
