@@ -5,10 +5,8 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use crate::facts::packages::{Dpkg, Packages, Rpm};
-use crate::facts::{Facts, Tree};
-use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
-use crate::sysroot::{Origin, Search};
+use crate::facts::Facts;
+use crate::finding::{Findings, Stage};
 
 mod absent_member_expected;
 mod alternative_broken;
@@ -28,6 +26,7 @@ mod bad_blocks_recorded;
 mod bare_kernel;
 mod bios_boot;
 mod btrfs_scan_missing;
+mod common;
 mod container_unknown;
 mod cryptsetup_missing;
 mod crypttab_device_missing;
@@ -141,6 +140,8 @@ mod usr_merge_link_replaced;
 mod volume_group_incomplete;
 mod volume_locked;
 mod volume_not_opened;
+
+use common::{boot_unseen, dpkg, is_between, on_its_disks, rpm, some, tree_with_usr, usr_unseen};
 
 pub(crate) use array_name_unknown::{Misnamed, misnamed};
 
@@ -315,108 +316,4 @@ pub fn run(facts: &Facts) -> Findings {
     all.found
         .sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.stage));
     all
-}
-
-impl Check {
-    /// A finding of this check.
-    fn finding(
-        &self,
-        severity: Severity,
-        subject: impl Into<String>,
-        title: impl Into<String>,
-    ) -> Finding {
-        Finding {
-            id: self.id.to_owned(),
-            stage: self.stage,
-            severity,
-            title: title.into(),
-            subject: subject.into(),
-            evidence: Vec::new(),
-            cause: None,
-            by_hand: None,
-        }
-    }
-}
-
-impl Finding {
-    /// Adds evidence.
-    #[must_use]
-    fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
-        self.evidence.extend(evidence);
-        self
-    }
-
-    /// Adds the cause.
-    #[must_use]
-    fn because(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
-        self
-    }
-
-    /// Adds what to do by hand.
-    #[must_use]
-    fn by_hand(mut self, advice: impl Into<String>) -> Self {
-        self.by_hand = Some(advice.into());
-        self
-    }
-}
-
-/// True when /boot is a filesystem of its own that was not there to be looked
-/// at: what seems to be missing in it is no finding.
-fn boot_unseen(tree: &Tree) -> bool {
-    tree.mounts.lacks("/boot")
-}
-
-/// The same for /usr, without which neither the layout nor PID 1 can be judged.
-fn usr_unseen(tree: &Tree) -> bool {
-    tree.mounts.lacks("/usr")
-}
-
-/// The tree, unless its /usr was not there to be looked at.
-fn tree_with_usr(facts: &Facts) -> Option<&Tree> {
-    facts.tree.as_ref().filter(|tree| !usr_unseen(tree))
-}
-
-/// True when the root is that of a machine's disks, and no directory that the
-/// operator named: what surrounds a directory is not the patient's.
-fn on_its_disks(facts: &Facts) -> bool {
-    match &facts.search {
-        Search::Found(info) => matches!(info.origin, Origin::Disks | Origin::AlreadyMounted),
-        _ => false,
-    }
-}
-
-/// dpkg's database, where the root has one.
-fn dpkg(facts: &Facts) -> Option<&Dpkg> {
-    match &facts.tree.as_ref()?.packages {
-        Packages::Dpkg(dpkg) => Some(dpkg),
-        _ => None,
-    }
-}
-
-/// rpm's database, where the root has one.
-fn rpm(facts: &Facts) -> Option<&Rpm> {
-    match &facts.tree.as_ref()?.packages {
-        Packages::Rpm(rpm) => Some(rpm),
-        _ => None,
-    }
-}
-
-/// True when dpkg or apt has work left that it had begun.
-fn is_between(dpkg: &Dpkg) -> bool {
-    dpkg.is_interrupted() || dpkg.standing.mixed
-}
-
-/// A few names, and how many more there are.
-fn some(names: &[String], most: usize) -> String {
-    let shown = names
-        .iter()
-        .take(most)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(most) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

@@ -14,6 +14,9 @@ pub(super) const KIND: Kind = Kind {
         "initramfs/mdadm-missing",
         "initramfs/wrong-kernel",
         "initramfs/init-broken",
+        "initramfs/lvm-missing",
+        "initramfs/cryptsetup-missing",
+        "initramfs/btrfs-scan-missing",
     ],
     plan,
 };
