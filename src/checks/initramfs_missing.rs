@@ -18,7 +18,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     }
     let kernels = &tree.kernels;
-    let booted = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+    let booted = kernels.default_entry();
     // A kernel of one's own may do without; then none has one.
     let with: Vec<&Kernel> = kernels.kernels.iter().filter(|k| usable(k)).collect();
     if let Some(entry) = booted.filter(|entry| entry.initramfs.is_empty())
@@ -31,7 +31,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             Stage::Initramfs,
             format!("whether {} starts without an initramfs", entry.kernel),
             format!(
-                "GRUB gives it none, and root={device} is understood by an initramfs only: \
+                "its entry has none, and root={device} is understood by an initramfs only: \
                  the kernel would need one built in"
             ),
         );
