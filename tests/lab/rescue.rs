@@ -109,12 +109,23 @@ impl Rescue {
         logs: &Path,
         name: &str,
     ) -> Result<Session> {
+        self.run_on_machine(Machine::with_drives(drives), commands, logs, name)
+    }
+
+    /// The same on a machine.
+    pub fn run_on_machine(
+        &self,
+        machine: Machine,
+        commands: &[&str],
+        logs: &Path,
+        name: &str,
+    ) -> Result<Session> {
         let mut line = "console=ttyS0 quiet panic=-1 lifeboot.out=/dev/ttyS1".to_owned();
         for command in commands {
             line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
         }
         line.push_str(" lifeboot.then=poweroff");
-        let running = Machine::with_drives(drives)
+        let running = machine
             .memory_mib(MEMORY_MIB)
             .direct(Direct {
                 kernel: self.kernel.clone(),
