@@ -140,7 +140,7 @@ impl Rescue {
             .with_context(|| format!("rescue session {name}, see {}", log.display()))?;
         let output = fs::read(&data).with_context(|| format!("reading {}", data.display()))?;
         let session = Session {
-            output: String::from_utf8_lossy(&output).into_owned(),
+            output: without_firmware(&String::from_utf8_lossy(&output)).to_owned(),
             exit_codes: exit_codes(&console),
             log,
         };
@@ -164,6 +164,12 @@ impl Rescue {
     ) -> Result<Session> {
         self.run(&legs.disks(), commands, logs, name)
     }
+}
+
+/// OVMF clears the screen on every serial line, before the kernel has it.
+fn without_firmware(text: &str) -> &str {
+    const HOME: &str = "\u{1b}[01;01H";
+    text.rfind(HOME).map_or(text, |at| &text[at + HOME.len()..])
 }
 
 /// From the supervisor's lines `lifeboot-init: "..." ended with exit code 10`.
