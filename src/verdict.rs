@@ -95,6 +95,17 @@ const NOT_EXAMINED: &[&str] = &[
     "PAM's own settings, and firewalls that are not plainly shut",
 ];
 
+/// Findings about a disk that does not start this system by itself.
+const NO_LOADER: [&str; 7] = [
+    "bootloader/grub-missing-on-disk",
+    "firmware/esp-missing",
+    "firmware/esp-unreadable",
+    "firmware/esp-loader-missing",
+    "firmware/esp-loader-damaged",
+    "firmware/esp-loader-wrong-machine",
+    "bootloader/esp-uuid-unknown",
+];
+
 /// Weighs everything.
 pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
     let stops: Vec<&Finding> = findings
@@ -251,9 +262,12 @@ fn alone(facts: &Facts, disk: &Disk, kind: Kind, findings: &Findings) -> (Option
     let no_loader = findings
         .found
         .iter()
-        .any(|f| f.id == "bootloader/grub-missing-on-disk" && f.subject == disk.name);
+        .any(|f| NO_LOADER.contains(&f.id.as_str()) && f.subject == disk.name);
     if no_loader {
-        return (Some(false), "it has no boot loader".into());
+        return (
+            Some(false),
+            "it has no boot loader that starts this system".into(),
+        );
     }
     let (layers, why) = survival::with(facts, &disk.name);
     if layers == Some(false) {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::boot_mode::{self, Mode};
 use crate::assembly::{Layer, Level, Volume};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
-use crate::finding::Severity;
+use crate::finding::{Findings, Severity};
 use crate::survey::{Content, Disk, GrubCore};
 use crate::sysroot::filesystems::all_known;
 use crate::sysroot::{MountedPart, Search, SysrootInfo};
@@ -32,13 +33,13 @@ pub(super) enum Goal {
 }
 
 impl<'f> BiosBoot<'f> {
-    /// Nothing for a machine that may boot by UEFI, or whose /boot was not
+    /// Nothing for a machine that boots by UEFI alone, or whose /boot was not
     /// looked at.
     pub(super) fn of(facts: &'f Facts) -> Option<Self> {
         let (Search::Found(info), Some(tree)) = (&facts.search, &facts.tree) else {
             return None;
         };
-        if super::boot_unseen(tree) || boots_by_partition(facts).is_some() {
+        if super::boot_unseen(tree) || !boot_mode::of(facts, info, tree).may_be_bios() {
             return None;
         }
         let cores = own_disks(facts, info)
@@ -56,10 +57,18 @@ impl<'f> BiosBoot<'f> {
 
     /// What a fault of `count` of the cores does: the firmware may take any.
     pub(super) fn severity(&self, count: usize) -> Severity {
-        if count == self.cores.len() {
+        let only = boot_mode::of(self.facts, self.info, self.tree) == Mode::Bios;
+        if count == self.cores.len() && only {
             Severity::Blocker
         } else {
             Severity::Degraded
+        }
+    }
+
+    /// Says it where a fault of all of them may not matter.
+    pub(super) fn tell_either(&self, count: usize, out: &mut Findings) {
+        if count == self.cores.len() {
+            boot_mode::of(self.facts, self.info, self.tree).tell_either(out);
         }
     }
 
@@ -71,55 +80,65 @@ impl<'f> BiosBoot<'f> {
 
     /// Where the core of `disk` looks for its modules.
     pub(super) fn goal(&self, disk: &Disk, core: &GrubCore) -> Goal {
-        let boot = self.boot_part();
-        if let Some(uuid) = searched_uuid(core) {
-            let own = boot.and_then(|part| uuid_of(self.facts, &part.device));
-            let is = |known: Option<&str>| known.is_some_and(|k| k.eq_ignore_ascii_case(uuid));
-            let mut all = self.facts.assembly.volumes.iter();
-            let known = all.any(|v| is(content_uuid(&v.content)));
-            return self.judge(is(own), known);
-        }
-        let Some(device) = device_of(core) else {
-            // No device in the prefix: the one it was loaded from.
-            return Goal::Unknown;
-        };
-        if let Some(hex) = device.strip_prefix("mduuid/") {
-            let is = |uuid: &str| plain(uuid) == plain(hex);
-            let own = boot.and_then(|part| part.array.as_deref()).is_some_and(is);
-            let known = self.facts.assembly.arrays.iter().any(|a| is(&a.uuid));
-            return self.judge(own, known);
-        }
-        if let Some(number) = device.strip_prefix(',').and_then(partition_number) {
-            let part = disk.partitions.iter().find(|part| part.number == number);
-            let own = boot.is_some_and(|boot| {
-                part.is_some_and(|part| boot.device == part.name || boot.below.contains(&part.name))
-            });
-            return match part {
-                Some(_) if own => Goal::Own,
-                Some(_) => Goal::Another,
-                None => Goal::Nowhere,
-            };
-        }
-        Goal::Unknown
+        goal(self.facts, self.info, disk, core)
     }
+}
 
-    fn judge(&self, own: bool, known: bool) -> Goal {
-        match (own, known) {
-            (true, _) => Goal::Own,
-            (false, true) => Goal::Another,
-            (false, false) if all_known(&self.facts.survey, &self.facts.assembly) => Goal::Nowhere,
-            (false, false) => Goal::Unknown,
-        }
+/// Where a GRUB that was loaded from `disk` looks for its modules and menu.
+pub(super) fn goal(facts: &Facts, info: &SysrootInfo, disk: &Disk, core: &GrubCore) -> Goal {
+    let boot = boot_part(info);
+    if let Some(uuid) = searched_uuid(core) {
+        return goal_of_uuid(facts, info, uuid);
     }
-
-    /// The mounted part that holds /boot.
-    fn boot_part(&self) -> Option<&'f MountedPart> {
-        let at = |target: &str| {
-            let mut parts = self.info.parts.iter();
-            parts.find(|part| part.target.as_os_str() == target)
+    let Some(device) = device_of(core) else {
+        // No device in the prefix: the one it was loaded from.
+        return Goal::Unknown;
+    };
+    if let Some(hex) = device.strip_prefix("mduuid/") {
+        let is = |uuid: &str| plain(uuid) == plain(hex);
+        let own = boot.and_then(|part| part.array.as_deref()).is_some_and(is);
+        let known = facts.assembly.arrays.iter().any(|a| is(&a.uuid));
+        return judge(facts, own, known);
+    }
+    if let Some(number) = device.strip_prefix(',').and_then(partition_number) {
+        let part = disk.partitions.iter().find(|part| part.number == number);
+        let own = boot.is_some_and(|boot| {
+            part.is_some_and(|part| boot.device == part.name || boot.below.contains(&part.name))
+        });
+        return match part {
+            Some(_) if own => Goal::Own,
+            Some(_) => Goal::Another,
+            None => Goal::Nowhere,
         };
-        at("/boot").or_else(|| at("/"))
     }
+    Goal::Unknown
+}
+
+/// Whose filesystem has this UUID.
+pub(super) fn goal_of_uuid(facts: &Facts, info: &SysrootInfo, uuid: &str) -> Goal {
+    let own = boot_part(info).and_then(|part| uuid_of(facts, &part.device));
+    let is = |known: Option<&str>| known.is_some_and(|k| k.eq_ignore_ascii_case(uuid));
+    let mut all = facts.assembly.volumes.iter();
+    let known = all.any(|v| is(content_uuid(&v.content)));
+    judge(facts, is(own), known)
+}
+
+fn judge(facts: &Facts, own: bool, known: bool) -> Goal {
+    match (own, known) {
+        (true, _) => Goal::Own,
+        (false, true) => Goal::Another,
+        (false, false) if all_known(&facts.survey, &facts.assembly) => Goal::Nowhere,
+        (false, false) => Goal::Unknown,
+    }
+}
+
+/// The mounted part that holds /boot.
+fn boot_part(info: &SysrootInfo) -> Option<&MountedPart> {
+    let at = |target: &str| {
+        let mut parts = info.parts.iter();
+        parts.find(|part| part.target.as_os_str() == target)
+    };
+    at("/boot").or_else(|| at("/"))
 }
 
 /// True when the patient is a machine that starts a kernel of its own, and not
@@ -150,15 +169,6 @@ pub(super) fn own_disks<'f>(facts: &'f Facts, info: &SysrootInfo) -> Vec<&'f Dis
     disks
         .filter(|disk| info.disks.contains(&disk.name))
         .collect()
-}
-
-/// What other firmware than a BIOS boots from, where any disk has it: `esp` or
-/// `prep`. It may lie on another disk than the root.
-pub(super) fn boots_by_partition(facts: &Facts) -> Option<&'static str> {
-    ["esp", "prep"].into_iter().find(|purpose| {
-        let mut parts = facts.survey.disks.iter().flat_map(|disk| &disk.partitions);
-        parts.any(|part| part.purpose == *purpose)
-    })
 }
 
 /// True when the root or its /boot lies on a volume that outlives a disk, so

@@ -1,7 +1,7 @@
-//! The entry that GRUB starts by itself names files that are not there.
+//! The entry that the boot loader starts by itself names files that are not there.
 
 use super::{Check, boot_unseen};
-use crate::facts::Facts;
+use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
 pub(super) const CHECK: Check = Check {
@@ -13,18 +13,18 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
-    let Some(grub) = &tree.kernels.grub else {
-        return;
-    };
     if boot_unseen(tree) {
         return;
     }
-    let Some(entry) = grub.default_entry() else {
-        if !grub.entries.is_empty() {
+    let Some(menu) = tree.kernels.menu() else {
+        return tell_which(tree, out);
+    };
+    let Some(entry) = menu.default_entry() else {
+        if !menu.entries.is_empty() {
             out.could_not_tell(
                 Stage::Bootloader,
-                "which entry GRUB starts",
-                format!("the default of {} is chosen when it runs", grub.path),
+                format!("which entry {} starts", menu.loader.name()),
+                format!("the default of {} is chosen when it runs", menu.path),
             );
         }
         return;
@@ -54,14 +54,36 @@ fn run(facts: &Facts, out: &mut Findings) {
     let finding = CHECK
         .finding(
             Severity::Blocker,
-            &grub.path,
+            &menu.path,
             format!(
-                "GRUB's default entry {:?} names files that are not there or not whole",
+                "{}'s default entry {:?} names files that are not there or not whole",
+                menu.loader.name(),
                 entry.title
             ),
         )
         .with(wrong)
         .because("a kernel was removed, or cut off, and the configuration not made anew")
-        .by_hand("in a chroot of the patient: update-grub (Debian), grub2-mkconfig (Fedora)");
+        .by_hand(menu.loader.made_anew());
     out.push(finding);
+}
+
+/// What is not known where none or several menus may be in charge.
+fn tell_which(tree: &Tree, out: &mut Findings) {
+    let kernels = &tree.kernels;
+    let on_esps: Vec<&str> = kernels.on_esps.iter().map(|loader| loader.name()).collect();
+    let menus = kernels.grub.iter().chain(&kernels.other_menus);
+    let paths: Vec<&str> = menus.map(|menu| menu.path.as_str()).collect();
+    let why = match (paths.as_slice(), on_esps.as_slice()) {
+        ([], []) => return,
+        (_, []) => format!("there are {}, and one of them counts", paths.join(" and ")),
+        ([], _) => format!(
+            "it is {}, whose entries are not in this tree",
+            on_esps.join(" or ")
+        ),
+        _ => format!(
+            "{} is on the EFI system partitions, and its entries are not in this tree",
+            on_esps.join(" or ")
+        ),
+    };
+    out.could_not_tell(Stage::Bootloader, "which entry is started", why);
 }

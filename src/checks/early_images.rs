@@ -22,8 +22,7 @@ pub(super) fn images(tree: &Tree) -> &[Image] {
 /// The effect of a fault that stops the boot in this image: of the one that is
 /// not started by default, only the way out is lost.
 pub(super) fn stops(tree: &Tree, image: &Image) -> Severity {
-    let grub = tree.kernels.grub.as_ref();
-    let is_default = match grub.and_then(|grub| grub.default_entry()) {
+    let is_default = match tree.kernels.default_entry() {
         Some(entry) => entry.initramfs.contains(&image.path),
         None => images(tree)
             .first()
@@ -83,8 +82,7 @@ pub(super) fn layers<'f>(image: &'f Image, what: &str, out: &mut Findings) -> Op
 /// The command line of the kernel that is started by default, where it is
 /// known before GRUB runs.
 pub(super) fn command_line(tree: &Tree) -> Option<&str> {
-    let grub = tree.kernels.grub.as_ref()?;
-    Some(grub.default_entry()?.command_line.as_str())
+    Some(tree.kernels.default_entry()?.command_line.as_str())
 }
 
 /// How the image is made anew, in words for a finding.

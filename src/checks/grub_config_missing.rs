@@ -1,5 +1,6 @@
 //! GRUB is on the disk, but its configuration is not.
 
+use super::uefi_boot::UefiBoot;
 use super::{Check, boot_unseen};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -18,23 +19,18 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     };
     let mut disks = facts.survey.disks.iter();
-    let grub_on_disk = disks.any(|disk| disk.grub_boot_code) && !info.disks.is_empty();
-    if !grub_on_disk || tree.kernels.unreadable.is_some() || boot_unseen(tree) {
+    let by_bios = disks.any(|disk| disk.grub_boot_code) && !info.disks.is_empty();
+    let by_uefi = || UefiBoot::of(facts).is_some_and(|boot| boot.leads_grub_here());
+    if !(by_bios || by_uefi()) || tree.kernels.unreadable.is_some() || boot_unseen(tree) {
         return;
     }
-    if let Some(grub) = &tree.kernels.grub {
-        if let Some(why) = &grub.unreadable {
-            out.could_not_tell(Stage::Bootloader, &grub.path, why.as_str());
-            return;
-        }
-        if grub.bls {
-            out.could_not_tell(
-                Stage::Bootloader,
-                "which entry GRUB starts",
-                "entries in /boot/loader/entries are not read by this version",
-            );
-            return;
-        }
+    let unread = tree.kernels.grub.as_ref().and_then(|grub| {
+        let why = grub.unreadable.as_ref()?;
+        Some((&grub.path, why))
+    });
+    if let Some((path, why)) = unread {
+        out.could_not_tell(Stage::Bootloader, path, why.as_str());
+        return;
     }
     let entries = tree.kernels.grub.as_ref().map(|grub| grub.entries.len());
     if entries.is_some_and(|count| count > 0) {

@@ -33,6 +33,9 @@ fn run(facts: &Facts, out: &mut Findings) {
         .filter(|(_, _, names)| !names.is_empty())
         .collect();
     let severity = boot.severity(lacking.len());
+    if !lacking.is_empty() {
+        boot.tell_either(lacking.len(), out);
+    }
     for (disk, core, names) in lacking {
         let (symbol, module) = names[0];
         let seen = format!("a core without {symbol}");

@@ -1,7 +1,8 @@
 //! A disk of the root's mirror without a boot loader.
 
 use super::Check;
-use super::bios_boot::{boots_by_partition, on_a_mirror, own_disks, place};
+use super::bios_boot::{on_a_mirror, own_disks, place};
+use super::boot_mode::{self, Mode};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -24,22 +25,16 @@ fn run(facts: &Facts, out: &mut Findings) {
     if disks.is_empty() {
         return;
     }
-    match boots_by_partition(facts) {
-        Some("esp") => {
-            return out.could_not_tell(
-                Stage::Bootloader,
-                "the UEFI boot loader",
-                "what is on the EFI system partition is not examined by this version",
-            );
-        }
-        Some(_) => {
-            return out.could_not_tell(
-                Stage::Bootloader,
-                "the boot loader",
-                "what is on the PReP boot partition is not examined by this version",
-            );
-        }
-        None => {}
+    let mode = boot_mode::of(facts, info, tree);
+    if mode == Mode::OpenFirmware {
+        return out.could_not_tell(
+            Stage::Bootloader,
+            "the boot loader",
+            "what is on the PReP boot partition is not examined by this version",
+        );
+    }
+    if !mode.may_be_bios() {
+        return;
     }
     for disk in &disks {
         let trouble = disk
@@ -94,7 +89,10 @@ fn run(facts: &Facts, out: &mut Findings) {
     if !none && !on_a_mirror(facts, info) {
         return;
     }
-    let severity = if none {
+    if none {
+        mode.tell_either(out);
+    }
+    let severity = if none && mode == Mode::Bios {
         Severity::Blocker
     } else {
         Severity::Degraded

@@ -49,6 +49,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let Some(first) = evidence.first().map(|evidence| evidence.source.clone()) else {
         return;
     };
+    boot.tell_either(needy.len(), out);
     let finding = CHECK
         .finding(
             boot.severity(needy.len()),

@@ -33,6 +33,9 @@ fn run(facts: &Facts, out: &mut Findings) {
         }
     }
     let severity = boot.severity(lost.len());
+    if !lost.is_empty() {
+        boot.tell_either(lost.len(), out);
+    }
     for (disk, core) in lost {
         let prefix = core.prefix.as_deref().unwrap_or_default();
         let goal = searched_uuid(core).map_or(prefix.to_owned(), |uuid| format!("UUID {uuid}"));

@@ -26,7 +26,7 @@ fn run(facts: &Facts, out: &mut Findings) {
 
 fn judge(facts: &Facts, tree: &Tree, kernel: &Kernel, out: &mut Findings) {
     let kernels = &tree.kernels;
-    let booted = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+    let booted = kernels.default_entry();
     let own = booted.filter(|entry| entry.kernel == kernel.image);
     let only = kernels.kernels.iter().all(|kernel| !usable(kernel));
     let stops = own.is_some() || (only && booted.is_none());
@@ -80,8 +80,8 @@ fn judge(facts: &Facts, tree: &Tree, kernel: &Kernel, out: &mut Findings) {
 /// An entry that gives its kernel none, though there is one.
 fn given_none(facts: &Facts, tree: &Tree, out: &mut Findings) {
     let kernels = &tree.kernels;
-    let grub = kernels.grub.as_ref();
-    let Some(entry) = grub.and_then(|grub| grub.default_entry()) else {
+    let menu = kernels.menu();
+    let Some(entry) = menu.and_then(|menu| menu.default_entry()) else {
         return;
     };
     let known = kernels.by_image(&entry.kernel);
@@ -91,7 +91,11 @@ fn given_none(facts: &Facts, tree: &Tree, out: &mut Findings) {
     }
     let unknown = |why: String, out: &mut Findings| {
         let what = format!("whether {} starts without an initramfs", entry.kernel);
-        out.could_not_tell(Stage::Initramfs, what, format!("GRUB gives it none; {why}"));
+        out.could_not_tell(
+            Stage::Initramfs,
+            what,
+            format!("its entry gives it none; {why}"),
+        );
     };
     let Some(kernel) = known else {
         return unknown("nothing is known of that kernel".into(), out);
@@ -102,8 +106,8 @@ fn given_none(facts: &Facts, tree: &Tree, out: &mut Findings) {
         Start::Fails(why) => why,
     };
     let release = &kernel.release;
-    let title = format!("GRUB gives the kernel {release} no initramfs, and it needs one");
-    let place = grub.map_or("", |grub| grub.path.as_str());
+    let title = format!("the entry of the kernel {release} has no initramfs, and it needs one");
+    let place = menu.map_or("", |menu| menu.path.as_str());
     let finding = CHECK
         .finding(Severity::Blocker, release, title)
         .with([Evidence::seen(place, "no initrd line for it").expected("its initramfs")])

@@ -19,8 +19,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if boot_unseen(tree) || kernels.iter().all(|kernel| !kernel.whole) {
         return;
     }
-    let grub = tree.kernels.grub.as_ref();
-    let booted = grub.and_then(|grub| grub.default_entry());
+    let booted = tree.kernels.default_entry();
     let is_booted = |kernel: &Kernel| booted.is_some_and(|entry| entry.kernel == kernel.image);
     for kernel in kernels {
         // Of GRUB's default one, the check of its entry speaks.

@@ -22,12 +22,11 @@ fn run(facts: &Facts, out: &mut Findings) {
         out.could_not_tell(Stage::Kernel, "the kernels in /boot", why);
         return;
     }
-    // Kernels with a name of their own are known to GRUB alone.
-    let by_grub = tree.kernels.grub.as_ref().is_some_and(|grub| {
-        let mut entries = grub.entries.iter();
-        entries.any(|entry| !entry.missing.contains(&entry.kernel))
-    });
-    if by_grub || tree.kernels.kernels.iter().any(|kernel| kernel.whole) {
+    // Kernels with a name of their own are known to a menu alone.
+    let menus = tree.kernels.grub.iter().chain(&tree.kernels.other_menus);
+    let mut entries = menus.flat_map(|menu| &menu.entries);
+    let by_menu = entries.any(|entry| !entry.missing.contains(&entry.kernel));
+    if by_menu || tree.kernels.kernels.iter().any(|kernel| kernel.whole) {
         return;
     }
     if !boots_itself(facts, tree) {

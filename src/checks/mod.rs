@@ -25,6 +25,7 @@ mod authorized_keys_refused;
 mod bad_blocks_recorded;
 mod bare_kernel;
 mod bios_boot;
+mod boot_mode;
 mod btrfs_scan_missing;
 mod common;
 mod container_unknown;
@@ -120,6 +121,7 @@ mod programs_broken;
 mod release_end_of_life;
 mod releases_mixed;
 mod repair_interrupted;
+mod rescue_mode_differs;
 mod resume_device_missing;
 mod root_parameter_wrong;
 mod rpm_database_damaged;
@@ -134,6 +136,7 @@ mod sshd_off;
 mod surroundings;
 pub(crate) mod survival;
 mod system_directory_replaced;
+mod uefi_boot;
 mod upgrade_interrupted;
 mod usr_merge_link_missing;
 mod usr_merge_link_replaced;
@@ -168,6 +171,17 @@ pub const CHECKS: &[&Check] = &[
     &disk_worn::CHECK,
     &disk_overheating::CHECK,
     &last_panic::CHECK,
+    &rescue_mode_differs::CHECK,
+    &uefi_boot::missing::CHECK,
+    &uefi_boot::unreadable::CHECK,
+    &uefi_boot::loader_missing::CHECK,
+    &uefi_boot::loader_damaged::CHECK,
+    &uefi_boot::loader_wrong_machine::CHECK,
+    &uefi_boot::unsigned::CHECK,
+    &uefi_boot::entry_dangling::CHECK,
+    &uefi_boot::out_of_step::CHECK,
+    &uefi_boot::config_missing::CHECK,
+    &uefi_boot::uuid_unknown::CHECK,
     &grub_missing_on_disk::CHECK,
     &grub_prefix_unknown::CHECK,
     &grub_modules_missing::CHECK,

@@ -18,9 +18,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     }
     let booted = tree
         .kernels
-        .grub
-        .as_ref()
-        .and_then(|grub| grub.default_entry())
+        .default_entry()
         .map(|entry| entry.kernel.as_str());
     for kernel in &tree.kernels.kernels {
         if kernel.modules {

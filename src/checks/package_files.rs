@@ -100,7 +100,7 @@ fn end_of(problem: &Problem) -> &str {
 /// The kernel that is booted, and modules, have checks of their own.
 fn is_kernels(tree: &Tree, path: &str) -> bool {
     let kernels = &tree.kernels;
-    let entry = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+    let entry = kernels.default_entry();
     let is_booted = entry.is_some_and(|entry| path.ends_with(entry.kernel.as_str()));
     let is_image = path.starts_with("/boot/vmlinuz");
     let mut without = kernels.kernels.iter().filter(|kernel| !kernel.modules);

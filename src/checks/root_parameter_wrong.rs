@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(tree) = &facts.tree else { return };
-    let (Some((spec, device)), Some(grub)) = (&tree.mounts.root_parameter, &tree.kernels.grub)
+    let (Some((spec, device)), Some(menu)) = (&tree.mounts.root_parameter, tree.kernels.menu())
     else {
         return;
     };
@@ -23,13 +23,13 @@ fn run(facts: &Facts, out: &mut Findings) {
             let finding = CHECK
                 .finding(
                     Severity::Blocker,
-                    &grub.path,
+                    &menu.path,
                     format!("the kernel is told root={spec}, which is on no disk"),
                 )
-                .with([Evidence::seen(&grub.path, format!("root={spec}"))
+                .with([Evidence::seen(&menu.path, format!("root={spec}"))
                     .expected("a filesystem on these disks")])
                 .because("the filesystem was made anew, or its UUID mistyped")
-                .by_hand("in a chroot of the patient: update-grub");
+                .by_hand(menu.loader.made_anew());
             out.push(finding);
         }
         Device::CannotTell if facts.has_disks() => out.could_not_tell(

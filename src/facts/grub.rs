@@ -1,9 +1,13 @@
 //! `/boot/grub/grub.cfg`: which kernel is started when nobody is at the
 //! console (GRUB manual, "Simple configuration handling").
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::boot_files;
+use super::menus::choice::{self, Item};
+use super::menus::{bls_of_grub, grub_env};
 use crate::sys::root_dir::{Kind, RootDir};
 
 const LIMIT: u64 = 4 << 20;
@@ -28,27 +32,92 @@ pub struct Entry {
     pub before: usize,
 }
 
-/// GRUB's configuration.
+/// The boot loader that a menu belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loader {
+    /// GRUB 2.
+    #[default]
+    Grub,
+    /// systemd-boot.
+    SystemdBoot,
+    /// extlinux or syslinux.
+    Extlinux,
+}
+
+impl Loader {
+    /// How the operator calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grub => "GRUB",
+            Self::SystemdBoot => "systemd-boot",
+            Self::Extlinux => "extlinux",
+        }
+    }
+
+    /// How its menu is made anew, in words for a finding.
+    pub fn made_anew(self) -> &'static str {
+        match self {
+            Self::Grub => {
+                "in a chroot of the patient: update-grub (Debian), grub2-mkconfig (Fedora)"
+            }
+            Self::SystemdBoot => "in a chroot of the patient: kernel-install add RELEASE IMAGE",
+            Self::Extlinux => "set the names right in the file, or in a chroot: extlinux-update",
+        }
+    }
+}
+
+/// A boot loader's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grub {
+pub struct Menu {
+    /// Whose it is.
+    #[serde(default)]
+    pub loader: Loader,
     /// The file.
     pub path: String,
     /// Its entries that start Linux, in order.
     pub entries: Vec<Entry>,
     /// True when it is sure that the first entry is the default one.
     pub first_is_default: bool,
+    /// The default entry among them, where it is known.
+    #[serde(default)]
+    pub default: Option<usize>,
     /// True when entries come from `/boot/loader/entries` as well.
     pub bls: bool,
     /// Why it could not be read.
     pub unreadable: Option<String>,
 }
 
-impl Grub {
+impl Menu {
+    /// One without entries.
+    pub(super) fn empty(loader: Loader, path: &str) -> Self {
+        Self {
+            loader,
+            path: path.to_owned(),
+            entries: Vec::new(),
+            first_is_default: false,
+            default: None,
+            bls: false,
+            unreadable: None,
+        }
+    }
+
     /// The entry that is started without a key pressed, where that is known.
     pub fn default_entry(&self) -> Option<&Entry> {
-        self.entries
-            .first()
-            .filter(|entry| self.first_is_default && entry.before == 0 && !self.bls)
+        let known = self.default.and_then(|at| self.entries.get(at));
+        known.or_else(|| {
+            // Facts that were saved by an older version have no default.
+            let first = self.entries.first()?;
+            (self.first_is_default && first.before == 0 && !self.bls).then_some(first)
+        })
+    }
+
+    /// Finds the files of each entry, and which of them are not there. GRUB and
+    /// extlinux count from the top of their filesystem.
+    pub(super) fn look_at_files(&mut self, root: &RootDir, from_top: bool) {
+        for entry in &mut self.entries {
+            entry.look_at_files(root, from_top);
+        }
     }
 
     /// Calls kernels that entries name by a link by their own name: pairs of a
@@ -79,6 +148,37 @@ impl Grub {
 }
 
 impl Entry {
+    /// One that starts nothing yet.
+    pub(super) fn titled(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            kernel: String::new(),
+            command_line: String::new(),
+            initramfs: Vec::new(),
+            missing: Vec::new(),
+            before: 0,
+        }
+    }
+
+    fn look_at_files(&mut self, root: &RootDir, from_top: bool) {
+        if from_top {
+            self.kernel = in_patient(root, &self.kernel);
+            for file in &mut self.initramfs {
+                *file = in_patient(root, file);
+            }
+        }
+        // Microcode and device trees may stand beside the initramfs: of those
+        // only their absence is told.
+        let wrong = |file: &&String| match file.contains("/initr") {
+            true => !boot_files::is_initramfs(root, file),
+            false => !root.metadata(file).is_ok_and(|meta| meta.size > 0),
+        };
+        self.missing = self.initramfs.iter().filter(wrong).cloned().collect();
+        if !boot_files::is_kernel(root, &self.kernel) {
+            self.missing.insert(0, self.kernel.clone());
+        }
+    }
+
     /// The value of a `key=value` word of the command line, the last one.
     pub fn parameter(&self, key: &str) -> Option<&str> {
         self.command_line
@@ -88,31 +188,59 @@ impl Entry {
     }
 }
 
-pub(super) fn collect(root: &RootDir) -> Option<Grub> {
-    let path = ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"]
-        .into_iter()
-        .find(|path| root.metadata(path).is_ok())?;
-    let text = root.read_text(path, LIMIT);
-    let mut grub = parse(text.as_deref().unwrap_or_default());
-    grub.path = path.to_owned();
-    grub.unreadable = text.err().map(|error| error.to_string());
-    for entry in &mut grub.entries {
-        entry.kernel = in_patient(root, &entry.kernel);
-        for file in &mut entry.initramfs {
-            *file = in_patient(root, file);
-        }
-        // Microcode and device trees may stand beside the initramfs: of those
-        // only their absence is told.
-        let initramfs = |file: &&String| match file.contains("/initr") {
-            true => !boot_files::is_initramfs(root, file),
-            false => !root.metadata(file).is_ok_and(|meta| meta.size > 0),
-        };
-        entry.missing = entry.initramfs.iter().filter(initramfs).cloned().collect();
-        if !boot_files::is_kernel(root, &entry.kernel) {
-            entry.missing.insert(0, entry.kernel.clone());
-        }
+pub(super) fn collect(root: &RootDir) -> Option<Menu> {
+    let path = place(root)?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let text = root.read_text(&path, LIMIT);
+    let mut parsed = parse(text.as_deref().unwrap_or_default());
+    let environment = grub_env::read(root, folder);
+    let mut sure = true;
+    if let Some(at) = parsed.bls {
+        let mut variables = parsed.variables.clone();
+        variables.extend(environment.clone());
+        let (items, entries) = (&mut parsed.items, &mut parsed.menu.entries);
+        sure = bls_of_grub::insert(root, at, &variables, items, entries).is_some();
     }
-    Some(grub)
+    let wanted = choice::wanted(&parsed.defaults, &environment);
+    // A saved entry is known by its name, whatever the order of the others.
+    let by_name = |wanted: &String| {
+        parsed
+            .items
+            .iter()
+            .any(|item| item.id.as_ref() == Some(wanted))
+    };
+    let wanted = wanted.filter(|wanted| sure || by_name(wanted));
+    let mut menu = parsed.menu;
+    menu.default = wanted.and_then(|wanted| choice::find(&parsed.items, &wanted));
+    menu.path = path;
+    menu.bls = parsed.bls.is_some();
+    menu.unreadable = text.err().map(|error| error.to_string());
+    menu.look_at_files(root, true);
+    Some(menu)
+}
+
+/// In /boot; or, with Fedora's older GRUB for UEFI, on the EFI system partition,
+/// where others have a short file that only leads to /boot.
+fn place(root: &RootDir) -> Option<String> {
+    const ESP: &str = "/boot/efi/EFI";
+    let in_boot = ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"].map(str::to_owned);
+    let vendors = root.read_dir(ESP).unwrap_or_default().into_iter();
+    let on_esp = vendors.map(|entry| format!("{ESP}/{}/grub.cfg", entry.name.to_string_lossy()));
+    let whole = |path: &String| {
+        let text = root.read_text(path, LIMIT).unwrap_or_default();
+        has_menu(&text)
+    };
+    let mut all = in_boot
+        .into_iter()
+        .filter(|path| root.metadata(path).is_ok());
+    all.next().or_else(|| on_esp.take(64).find(whole))
+}
+
+/// True for a configuration that has a menu, and does not only lead to one.
+pub(crate) fn has_menu(text: &str) -> bool {
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let mut words = text.lines().filter_map(first);
+    words.any(|word| word == "menuentry" || word == "blscfg")
 }
 
 /// GRUB counts from the top of the filesystem that holds /boot; with a /boot
@@ -145,53 +273,104 @@ fn below_subvolume(root: &RootDir, path: &str) -> Option<String> {
     })
 }
 
-fn parse(text: &str) -> Grub {
-    let mut grub = Grub {
-        path: String::new(),
-        entries: Vec::new(),
-        first_is_default: true,
-        bls: false,
-        unreadable: None,
+/// The configuration, and what decides about the default.
+struct Parsed {
+    menu: Menu,
+    items: Vec<Item>,
+    /// Where `blscfg` stands among the items.
+    bls: Option<usize>,
+    /// What `default` is set to, in order.
+    defaults: Vec<String>,
+    /// Other variables, as they are set last.
+    variables: BTreeMap<String, String>,
+}
+
+fn parse(text: &str) -> Parsed {
+    let mut parsed = Parsed {
+        menu: Menu::empty(Loader::Grub, ""),
+        items: Vec::new(),
+        bls: None,
+        defaults: Vec::new(),
+        variables: BTreeMap::new(),
     };
-    let mut title = String::new();
-    let mut seen = 0_usize;
+    // The blocks that are open: a submenu or entry by its index, or another.
+    let mut open: Vec<Option<usize>> = Vec::new();
     for line in text.lines().map(str::trim) {
         let mut words = line.split_whitespace();
         match words.next() {
-            Some("menuentry") => {
-                title = quoted(line);
-                seen += 1;
+            Some(word @ ("menuentry" | "submenu")) => {
+                open.push(Some(parsed.items.len()));
+                parsed.begin_item(line, word == "submenu", &open);
             }
-            Some("submenu") => seen += 1,
-            Some("blscfg") => grub.bls = true,
-            Some("linux" | "linux16" | "linuxefi") => {
-                let kernel = words.next().unwrap_or_default();
-                grub.entries.push(Entry {
-                    title: title.clone(),
-                    kernel: without_device(kernel),
-                    command_line: words.collect::<Vec<_>>().join(" "),
-                    initramfs: Vec::new(),
-                    missing: Vec::new(),
-                    before: seen.saturating_sub(1),
-                });
-            }
+            Some("}") => drop(open.pop()),
+            Some("blscfg") => parsed.bls = Some(parsed.items.len()),
+            Some("linux" | "linux16" | "linuxefi") => parsed.begin_entry(words),
             Some("initrd" | "initrd16" | "initrdefi") => {
-                if let Some(entry) = grub.entries.last_mut() {
+                if let Some(entry) = parsed.menu.entries.last_mut() {
                     entry.initramfs.extend(words.map(without_device));
                 }
             }
             // The generated file asks for a one-shot entry first, then sets
-            // the configured one; only a plain 0 is certain from the file.
-            Some("set") if line.starts_with("set default=") => {
-                let value = line.trim_start_matches("set default=").trim_matches('"');
-                if value != "0" && value != "${next_entry}" {
-                    grub.first_is_default = false;
-                }
-            }
+            // the configured one.
+            Some("set") => parsed.set(line),
+            _ if line.ends_with('{') => open.push(None),
             _ => {}
         }
     }
-    grub
+    parsed
+}
+
+impl Parsed {
+    fn begin_item(&mut self, line: &str, is_submenu: bool, open: &[Option<usize>]) {
+        let id = ["$menuentry_id_option", "--id=", "--id"]
+            .iter()
+            .find_map(|word| line.split_once(word))
+            .map(|(_, rest)| match rest.trim_start() {
+                quoted_id if quoted_id.starts_with(['\'', '"']) => quoted(quoted_id),
+                plain => plain.split_whitespace().next().unwrap_or("").to_owned(),
+            });
+        let above = open.iter().rev().skip(1).copied().flatten();
+        let mut submenus = above.filter(|at| self.items.get(*at).is_some_and(|i| i.is_submenu));
+        let inside = submenus.next();
+        self.items.push(Item {
+            title: quoted(line),
+            id,
+            inside,
+            is_submenu,
+            entry: None,
+        });
+    }
+
+    fn begin_entry<'w>(&mut self, mut words: impl Iterator<Item = &'w str>) {
+        let kernel = words.next().unwrap_or_default();
+        let index = self.menu.entries.len();
+        let before = self.items.len().saturating_sub(1);
+        let item = self.items.last_mut().filter(|item| !item.is_submenu);
+        let title = item.as_ref().map_or("", |item| item.title.as_str());
+        self.menu.entries.push(Entry {
+            kernel: without_device(kernel),
+            command_line: words.collect::<Vec<_>>().join(" "),
+            before,
+            ..Entry::titled(title)
+        });
+        if let Some(item) = item {
+            item.entry.get_or_insert(index);
+        }
+    }
+
+    fn set(&mut self, line: &str) {
+        let assigned = line
+            .strip_prefix("set")
+            .and_then(|rest| rest.trim().split_once('='));
+        let Some((name, value)) = assigned else {
+            return;
+        };
+        let value = value.trim_matches(['"', '\'']).to_owned();
+        match name {
+            "default" => self.defaults.push(value),
+            _ => drop(self.variables.insert(name.to_owned(), value)),
+        }
+    }
 }
 
 /// The text between the first pair of quotes.
@@ -219,7 +398,7 @@ mod tests {
 
     #[test]
     fn entries_and_default() {
-        let grub = parse(
+        let parsed = parse(
             "if [ \"${next_entry}\" ] ; then\n   set default=\"${next_entry}\"\nelse\n   \
              set default=\"0\"\nfi\n\
              menuentry 'Debian GNU/Linux' --class debian {\n\
@@ -227,9 +406,11 @@ mod tests {
              \tinitrd\t/boot/initrd.img-6.1\n}\n\
              submenu 'Advanced' {\n menuentry \"old\" {\n linux ($root)/vmlinuz-5 ro\n }\n}\n",
         );
-        assert!(grub.first_is_default);
+        assert_eq!(parsed.defaults, ["${next_entry}", "0"]);
+        let grub = &parsed.menu;
         assert_eq!(grub.entries.len(), 2);
-        let first = grub.default_entry().unwrap();
+        assert_eq!(choice::find(&parsed.items, "Advanced>old"), Some(1));
+        let first = &grub.entries[choice::find(&parsed.items, "0").unwrap()];
         assert_eq!(first.title, "Debian GNU/Linux");
         assert_eq!(first.initramfs, ["/boot/initrd.img-6.1"]);
         assert_eq!(first.parameter("init"), Some("/b"));
@@ -254,10 +435,53 @@ mod tests {
         assert_eq!(in_patient(&root, "/@/boot/no"), "/boot/@/boot/no");
     }
 
+    /// A tree with this grub.cfg, environment and entries.
+    fn menu(config: &str, saved: Option<&str>, entries: &[&str]) -> Menu {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put("boot/grub2/grub.cfg", config);
+        if let Some(saved) = saved {
+            let block = format!("# GRUB Environment Block\nsaved_entry={saved}\n");
+            put("boot/grub2/grubenv", &format!("{block:#<1024}"));
+        }
+        for name in entries {
+            let text = format!("title {name}\nlinux /vmlinuz-{name}\noptions root=UUID=1\n");
+            let machine = "0b1f27cd9a0e4c29b5b2f6d1c6b2e7aa";
+            put(&format!("boot/loader/entries/{machine}-{name}.conf"), &text);
+        }
+        collect(&RootDir::open(folder.path()).unwrap()).unwrap()
+    }
+
     #[test]
-    fn a_saved_default_is_not_guessed() {
-        let grub = parse("set default=\"${saved_entry}\"\nlinux /vmlinuz\n");
-        assert!(grub.default_entry().is_none());
-        assert!(parse("menuentry '\nlinux\ninitrd\n").entries.len() == 1);
+    fn the_default_is_the_saved_entry_or_the_newest_of_many_files() {
+        let config = "set default=\"${saved_entry}\"\nblscfg\nmenuentry 'x' {\n linux /x\n}\n";
+        let entries = ["6.9.1", "6.10.2", "0-rescue"];
+        let started = |menu: &Menu| menu.default_entry().map(|entry| entry.title.clone());
+        let newest = menu(config, None, &entries);
+        assert!(newest.bls);
+        assert_eq!(started(&newest).as_deref(), Some("6.10.2"));
+        let saved = "0b1f27cd9a0e4c29b5b2f6d1c6b2e7aa-6.9.1";
+        let older = menu(config, Some(saved), &entries);
+        assert_eq!(started(&older).as_deref(), Some("6.9.1"));
+        assert_eq!(
+            older.default_entry().unwrap().parameter("root"),
+            Some("UUID=1")
+        );
+        // What is not there is the first one.
+        let gone = menu(config, Some("gone"), &entries);
+        assert_eq!(started(&gone).as_deref(), Some("6.10.2"));
+        let number = menu(config, Some("3"), &entries);
+        assert_eq!(started(&number).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_default_that_is_not_understood_is_not_guessed() {
+        let config = "set default=\"${x}\"\nmenuentry 'y' {\n linux /vmlinuz\n}\n";
+        assert!(menu(config, None, &[]).default_entry().is_none());
+        assert!(parse("menuentry '\nlinux\ninitrd\n").menu.entries.len() == 1);
     }
 }

@@ -72,6 +72,17 @@ pub(super) fn collect(root: &RootDir) -> Option<GrubModules> {
     Some(modules)
 }
 
+/// The platforms with modules in /boot, by the names of their directories.
+pub(super) fn platforms(root: &RootDir) -> Vec<String> {
+    let mut found = Vec::new();
+    for place in ["/boot/grub", "/boot/grub2"] {
+        let entries = root.read_dir(place).unwrap_or_default().into_iter();
+        let names = entries.map(|entry| entry.name.to_string_lossy().into_owned());
+        found.extend(names.filter(|name| name.ends_with("-pc") || name.ends_with("-efi")));
+    }
+    found
+}
+
 /// `normal: extcmd boot`, a line for each module.
 fn needs(list: &str) -> BTreeMap<&str, Vec<&str>> {
     list.lines()

@@ -6,9 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::boot_files;
-use super::grub::{self, Grub};
+use super::grub::{self, Entry, Loader, Menu};
 use super::grub_modules::{self, GrubModules};
-use crate::sys::root_dir::{Entry, Kind, RootDir};
+use super::menus;
+use crate::survey::Survey;
+use crate::survey::esp::Loader as Program;
+use crate::sys::root_dir::{self, Kind, RootDir};
 
 /// Most names of kernels in /boot; a real one has some dozens at most.
 const NAMES_MAX: usize = 1000;
@@ -51,10 +54,19 @@ pub struct Kernels {
     /// The kernels in /boot, by name.
     pub kernels: Vec<Kernel>,
     /// What GRUB's configuration says.
-    pub grub: Option<Grub>,
+    pub grub: Option<Menu>,
+    /// What other boot loaders' configurations say.
+    #[serde(default)]
+    pub other_menus: Vec<Menu>,
+    /// The boot loaders on the EFI system partitions of the disks.
+    #[serde(default)]
+    pub on_esps: Vec<Loader>,
     /// What GRUB's menu needs on a BIOS machine.
     #[serde(default)]
     pub grub_modules: Option<GrubModules>,
+    /// The platforms that GRUB was installed for: `i386-pc`, `x86_64-efi`.
+    #[serde(default)]
+    pub grub_platforms: Vec<String>,
     /// Why /boot could not be read.
     pub unreadable: Option<String>,
 }
@@ -68,6 +80,22 @@ impl Kernel {
 }
 
 impl Kernels {
+    /// The menu that is in charge, where only one can be.
+    pub fn menu(&self) -> Option<&Menu> {
+        let may = |menu: &&Menu| match menu.loader {
+            Loader::Extlinux => self.on_esps.is_empty() || self.grub.is_none(),
+            own => self.on_esps.is_empty() || self.on_esps.contains(&own),
+        };
+        let mut all = self.grub.iter().chain(&self.other_menus).filter(may);
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
+    }
+
+    /// The entry that is started without a key pressed, where that is known.
+    pub fn default_entry(&self) -> Option<&Entry> {
+        self.menu()?.default_entry()
+    }
+
     /// The kernel whose image is `path`.
     pub fn by_image(&self, path: &str) -> Option<&Kernel> {
         self.kernels.iter().find(|kernel| kernel.image == path)
@@ -86,10 +114,13 @@ fn initramfs_names(name: &str) -> [String; 4] {
     ]
 }
 
-pub(super) fn collect(root: &RootDir) -> Kernels {
+pub(super) fn collect(root: &RootDir, survey: Option<&Survey>) -> Kernels {
     let mut kernels = Kernels {
         grub: grub::collect(root),
+        other_menus: menus::others(root),
+        on_esps: survey.map_or_else(Vec::new, on_esps),
         grub_modules: grub_modules::collect(root),
+        grub_platforms: grub_modules::platforms(root),
         ..Kernels::default()
     };
     let entries = match root.read_dir("/boot") {
@@ -118,7 +149,7 @@ pub(super) fn collect(root: &RootDir) -> Kernels {
 /// none where there are too many.
 type Names = (Vec<(String, String)>, Vec<(String, String)>);
 
-fn names(root: &RootDir, entries: &[Entry]) -> Option<Names> {
+fn names(root: &RootDir, entries: &[root_dir::Entry]) -> Option<Names> {
     let (mut images, mut links) = (Vec::new(), Vec::new());
     let mut named = Vec::new();
     for entry in entries {
@@ -161,7 +192,7 @@ fn names(root: &RootDir, entries: &[Entry]) -> Option<Names> {
 
 fn look(
     root: &RootDir,
-    grub: Option<&Grub>,
+    grub: Option<&Menu>,
     links: &[(String, String)],
     image: String,
     name: &str,
@@ -194,6 +225,27 @@ fn look(
         image,
         release,
     })
+}
+
+/// The boot loaders of Linux on the EFI system partitions.
+fn on_esps(survey: &Survey) -> Vec<Loader> {
+    let parts = survey.disks.iter().flat_map(|disk| &disk.partitions);
+    let esps = parts.filter(|part| part.purpose == "esp");
+    let files = esps
+        .filter_map(|part| part.esp.as_ref())
+        .flat_map(|esp| &esp.files);
+    let mut found = Vec::new();
+    for program in files.filter_map(|file| file.program.as_ref()) {
+        let loader = match program.loader {
+            Program::Grub { .. } => Loader::Grub,
+            Program::SystemdBoot => Loader::SystemdBoot,
+            _ => continue,
+        };
+        if !found.contains(&loader) {
+            found.push(loader);
+        }
+    }
+    found
 }
 
 fn is_release(name: &str) -> bool {

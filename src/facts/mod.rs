@@ -25,6 +25,7 @@ pub mod last_panic;
 pub mod layout;
 mod library_path;
 pub mod mdadm_conf;
+mod menus;
 pub mod mounts;
 pub mod os;
 pub mod outside;
@@ -161,8 +162,8 @@ impl Tree {
         let disks = on_disks.then_some((survey, assembly));
         let ((kernels, mounts), (packages, owners)) = std::thread::scope(|scope| {
             let boot = scope.spawn(|| {
-                let kernels = kernels::collect(root);
-                let default = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+                let kernels = kernels::collect(root, on_disks.then_some(survey));
+                let default = kernels.default_entry();
                 let mounts =
                     mounts::collect(root, disks, default.and_then(|e| e.parameter("root")));
                 (kernels, mounts)
@@ -173,9 +174,8 @@ impl Tree {
         let layout = layout::collect(root, &owners);
         let loader = Loader::open(root);
         let asked = kernels
-            .grub
-            .as_ref()
-            .and_then(|grub| grub.default_entry()?.parameter("init"))
+            .default_entry()
+            .and_then(|entry| entry.parameter("init"))
             .unwrap_or(init::USUAL)
             .to_owned();
         let init = init::collect(root, &loader, &owners, &layout, &asked);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 use walkdir::WalkDir;
 
@@ -14,6 +15,9 @@ use crate::kmod::{Error, Modules};
 const BY_NAME: &[&str] = &[
     "loop", "md_mod", "raid1", "dm_mod", "ext4", "vfat", "overlay",
 ];
+
+/// The variables of UEFI; a driver that refuses to load on other machines.
+const OF_UEFI: &str = "efivarfs";
 
 /// Character sets for file names on vfat.
 const BY_START: &str = "nls_";
@@ -97,11 +101,15 @@ impl Drivers {
         let Some(modules) = &mut self.modules else {
             return;
         };
+        let by_uefi = Path::new("/sys/firmware/efi").is_dir();
         let present: Vec<String> = modules
             .index()
             .names()
             .into_iter()
-            .filter(|name| BY_NAME.contains(name) || name.starts_with(BY_START))
+            .filter(|name| {
+                let on_uefi = *name == OF_UEFI && by_uefi;
+                BY_NAME.contains(name) || name.starts_with(BY_START) || on_uefi
+            })
             .map(str::to_owned)
             .collect();
         let errors = present.iter().filter_map(|name| modules.load(name).err());

@@ -71,6 +71,8 @@ fn start(supervisor: &Supervisor) -> Leave {
     }
     let mut drivers = drivers::Drivers::open(&console);
     drivers.load_all(&console, &options.modules);
+    // What needed a driver, such as the variables of UEFI.
+    mounts::mount_optional();
     settle::wait_for_disks(&console, events.ok().as_ref(), &mut drivers);
     disks::print(&console);
     drop(drivers);

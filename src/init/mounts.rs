@@ -90,6 +90,15 @@ pub fn mount_all() -> Vec<String> {
     failures
 }
 
+/// Mounts what was not needed and could not be mounted before.
+pub fn mount_optional() {
+    for mount in MOUNTS.iter().filter(|mount| !mount.needed) {
+        let target = Path::new(mount.target);
+        // As before: a machine without it is none that lacks something.
+        let _ = mount_kernel_filesystem(mount.kind, target, mount.flags, mount.data);
+    }
+}
+
 /// What stays mounted until the end, for switching off.
 pub fn targets() -> Vec<&'static Path> {
     MOUNTS.iter().map(|mount| Path::new(mount.target)).collect()

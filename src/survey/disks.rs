@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Content, Disk, KernelLog, Partition, Source, Survey, cards, grub_core, health, kernel_log,
-    last_panic, signature, superblock, sysfs, table, whole, whole_disk,
+    Content, Disk, KernelLog, Partition, Source, Survey, cards, esp, firmware, grub_core, health,
+    kernel_log, last_panic, signature, superblock, sysfs, table, whole, whole_disk,
 };
 use crate::sys::node;
 
@@ -104,6 +104,7 @@ fn examined(mut disks: Vec<Disk>, selected: bool) -> Survey {
         },
         cards: on_machine.then(cards::of_machine),
         last_panic: on_machine.then(last_panic::of_machine).flatten(),
+        firmware: on_machine.then(firmware::of_machine).flatten(),
         disks,
         selected,
     }
@@ -218,8 +219,10 @@ fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
             None => (format!("{} partition {}", disk.name, entry.number), part),
         };
         let (content, blank) = content_of(&source, false);
+        let firmware_looks = entry.purpose == "esp" || content.format() == Some("vfat");
         disk.partitions.push(Partition {
             number: entry.number,
+            esp: firmware_looks.then(|| esp::read(&source)),
             name,
             source,
             start: entry.start,

@@ -52,7 +52,7 @@ const UNPACK_ADDRESS: u32 = 0x8200;
 const DICTIONARY_BYTES: u32 = 1 << 16;
 
 /// Before the modules (`GRUB_MODULE_MAGIC`), and the kinds of what follows it.
-const MODULES_MAGIC: &[u8] = b"mimg";
+pub(super) const MODULES_MAGIC: &[u8] = b"mimg";
 const KIND_ELF: u32 = 0;
 const KIND_CONFIG: u32 = 2;
 const KIND_PREFIX: u32 = 3;
@@ -169,24 +169,49 @@ impl GrubCore {
     fn look_into(&mut self, image: &[u8]) -> Result<(), String> {
         let (kernel, objects) = parts(image).ok_or("it has no modules in it")?;
         self.symbols = words(kernel);
-        for (kind, body) in objects {
-            match kind {
-                KIND_ELF => {
-                    let module = GrubModule::read(body).ok_or("a module in it is damaged")?;
-                    self.symbols.extend(module.defines);
-                    self.modules.extend(module.name);
-                }
-                KIND_CONFIG => self.config = text(body),
-                KIND_PREFIX => self.prefix = text(body),
-                _ => {}
-            }
-        }
+        let inside = Inside::of(objects)?;
+        self.symbols.extend(inside.symbols);
+        self.modules = inside.modules;
+        self.config = inside.config;
+        self.prefix = inside.prefix;
         Ok(())
     }
 }
 
+/// What is packed with GRUB's kernel.
+#[derive(Default)]
+pub(super) struct Inside {
+    pub(super) symbols: BTreeSet<String>,
+    pub(super) modules: Vec<String>,
+    pub(super) config: Option<String>,
+    pub(super) prefix: Option<String>,
+}
+
+impl Inside {
+    /// Reads the objects.
+    ///
+    /// # Errors
+    /// A module that is none.
+    pub(super) fn of(objects: Vec<Part<'_>>) -> Result<Self, String> {
+        let mut inside = Self::default();
+        for (kind, body) in objects {
+            match kind {
+                KIND_ELF => {
+                    let module = GrubModule::read(body).ok_or("a module in it is damaged")?;
+                    inside.symbols.extend(module.defines);
+                    inside.modules.extend(module.name);
+                }
+                KIND_CONFIG => inside.config = text(body),
+                KIND_PREFIX => inside.prefix = text(body),
+                _ => {}
+            }
+        }
+        Ok(inside)
+    }
+}
+
 /// A kind and what it is.
-type Part<'i> = (u32, &'i [u8]);
+pub(super) type Part<'i> = (u32, &'i [u8]);
 
 /// The kernel, and everything behind it by its kind.
 fn parts(image: &[u8]) -> Option<(&[u8], Vec<Part<'_>>)> {
@@ -194,16 +219,21 @@ fn parts(image: &[u8]) -> Option<(&[u8], Vec<Part<'_>>)> {
         let header = image.get(at..)?;
         let offset = usize::try_from(u32_at(header, 4)?).ok()?;
         let size = usize::try_from(u32_at(header, 8)?).ok()?;
-        let mut rest = header.get(offset..size)?;
-        let mut parts = Vec::new();
-        while let (Some(kind), Some(length)) = (u32_at(rest, 0), u32_at(rest, 4)) {
-            let length = usize::try_from(length).ok()?;
-            parts.push((kind, rest.get(8..length)?));
-            rest = rest.get(length..)?;
-        }
+        let parts = objects(header.get(offset..size)?)?;
         // The magic also stands in the code that looks for it.
         (!parts.is_empty()).then_some((&image[..at], parts))
     })
+}
+
+/// The objects that lie behind each other, by their kinds.
+pub(super) fn objects(mut rest: &[u8]) -> Option<Vec<Part<'_>>> {
+    let mut parts = Vec::new();
+    while let (Some(kind), Some(length)) = (u32_at(rest, 0), u32_at(rest, 4)) {
+        let length = usize::try_from(length).ok()?;
+        parts.push((kind, rest.get(8..length)?));
+        rest = rest.get(length..)?;
+    }
+    Some(parts)
 }
 
 /// Every NUL-terminated word that could be the name of a symbol. There are a

@@ -13,6 +13,8 @@ use crate::sys::node;
 pub mod cards;
 mod counters;
 mod disks;
+pub mod esp;
+pub mod firmware;
 pub mod grub_core;
 pub mod grub_module;
 pub mod health;
@@ -31,6 +33,8 @@ mod whole_disk;
 pub use counters::{Counters, WriteProof};
 pub(crate) use disks::examine;
 pub use disks::{survey, survey_of};
+pub use esp::Esp;
+pub use firmware::Firmware;
 pub use grub_core::GrubCore;
 pub use health::Health;
 pub use kernel_log::{DiskLog, KernelLog};
@@ -205,6 +209,10 @@ pub struct Partition {
     pub content: Content,
     /// True when it begins with nothing but zeros (4 KiB).
     pub blank: bool,
+    /// What the firmware sees on it, where it is an EFI system partition or has
+    /// a FAT filesystem.
+    #[serde(default)]
+    pub esp: Option<Esp>,
 }
 
 /// One disk or disk image.
@@ -294,6 +302,9 @@ pub struct Survey {
     /// The network cards of the machine; none for disk images.
     #[serde(default)]
     pub cards: Option<cards::Cards>,
+    /// How the firmware started the rescue system; none for disk images.
+    #[serde(default)]
+    pub firmware: Option<Firmware>,
 }
 
 /// A place where a filesystem or array member may lie.

@@ -17,6 +17,8 @@ pub enum Boot {
     BareShell(String),
     /// systemd went to emergency or rescue mode.
     Emergency,
+    /// UEFI found nothing to start, and opened its own shell.
+    Firmware,
     /// GRUB could not load its files or the kernel.
     Loader(String),
     /// systemd goes on, but no login prompt can come.
@@ -35,6 +37,10 @@ pub enum Expect {
     Login,
     /// Anything but the login prompt, as long as it is a definite end.
     Stopped,
+    /// Exactly the shell of UEFI.
+    Firmware,
+    /// Exactly the prompt of GRUB.
+    Loader,
     /// Exactly a kernel panic.
     Panic,
     /// Exactly the shell of the initramfs.
@@ -53,6 +59,8 @@ impl Expect {
         match self {
             Self::Login => *boot == Boot::Login,
             Self::Stopped => !matches!(boot, Boot::Login | Boot::Silent | Boot::PowerOff),
+            Self::Firmware => *boot == Boot::Firmware,
+            Self::Loader => matches!(boot, Boot::Loader(_)),
             Self::Panic => matches!(boot, Boot::Panic(_)),
             Self::InitramfsShell => matches!(boot, Boot::InitramfsShell(_)),
             Self::BareShell => matches!(boot, Boot::BareShell(_)),
@@ -70,6 +78,7 @@ impl fmt::Display for Boot {
             Self::InitramfsShell(words) => write!(f, "initramfs shell: {words}"),
             Self::BareShell(_) => f.write_str("no init, only a bare shell"),
             Self::Emergency => f.write_str("emergency mode"),
+            Self::Firmware => f.write_str("the shell of UEFI"),
             Self::Loader(words) => write!(f, "boot loader: {words}"),
             Self::NoGetty(words) => write!(f, "no login prompt: {words}"),
             Self::PowerOff => f.write_str("switched itself off"),
@@ -97,6 +106,9 @@ pub fn end(console: &str) -> Option<Boot> {
     }
     if let Some(line) = console.lines().find(|line| keeps_getty_away(line)) {
         return Some(Boot::NoGetty(line.trim().to_owned()));
+    }
+    if console.contains("Shell> ") {
+        return Some(Boot::Firmware);
     }
     if console.contains("grub rescue> ") || console.contains("grub> ") {
         let words = line_after(console, "error: ").unwrap_or_default();

@@ -67,6 +67,12 @@ pub struct MachineLevel {
     pub findings: Vec<String>,
     /// The verdict's kind.
     pub verdict: String,
+    /// A UEFI machine, with an EFI system partition on each disk.
+    #[serde(default)]
+    pub uefi: bool,
+    /// Bash, run for the EFI system partition of each disk, which is `$esp` for
+    /// mtools: `mdel -i "$esp" ::EFI/BOOT/BOOTX64.EFI`.
+    pub break_esp: Option<String>,
     /// How many of the two disks the machine still has.
     #[serde(default = "both")]
     pub disks: usize,

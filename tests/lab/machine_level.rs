@@ -9,11 +9,11 @@ use super::boot::{Boot, Expect};
 use super::case::{Case, MachineLevel, Repaired};
 use super::legs::Legs;
 use super::manifest::Manifest;
-use super::qemu::Machine;
+use super::qemu::{Bus, Drive, Machine};
 use super::report::Report;
 use super::rescue::{Rescue, Session};
 use super::suite::Suite;
-use super::{LIFEBOOT, disks, half_upgrade, progress};
+use super::{LIFEBOOT, disks, half_upgrade, progress, uefi};
 
 /// The patient of one case: its disks and where its logs go.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Patient {
     legs: Legs,
     present: usize,
     work: PathBuf,
+    /// What the firmware of a UEFI machine keeps.
+    variables: Option<PathBuf>,
 }
 
 impl Patient {
@@ -31,11 +33,20 @@ impl Patient {
             None => disks::healthy(case.base)?,
         };
         let legs = source.copy_to(work)?;
+        let level = case.machine.as_ref();
+        let uefi = level.is_some_and(|level| level.uefi);
+        if uefi {
+            uefi::convert(&legs, work)?;
+        }
         legs.change(&work.join("mnt"), |root| case.break_tree(root))?;
+        if let Some(script) = level.and_then(|level| level.break_esp.as_ref()) {
+            uefi::change(&legs, work, script)?;
+        }
         Ok(Self {
             legs,
-            present: case.machine.as_ref().map_or(2, |level| level.disks),
+            present: level.map_or(2, |level| level.disks),
             work: work.to_owned(),
+            variables: uefi.then(|| uefi::variables(work)).transpose()?,
         })
     }
 
@@ -45,6 +56,7 @@ impl Patient {
             legs,
             present: 2,
             work: work.to_owned(),
+            variables: None,
         }
     }
 
@@ -57,8 +69,8 @@ impl Patient {
 
     /// Boots it from firmware through its own boot loader, and switches off.
     pub fn boot(&self, name: &str) -> Result<Boot> {
-        let mut machine = Machine::with_disks(&self.disks()).start(&self.work, name)?;
-        Ok(machine.boot())
+        let machine = Machine::with_disks(&self.disks()).uefi(self.variables.clone());
+        Ok(machine.start(&self.work, name)?.boot())
     }
 
     /// [`Patient::boot`], on copies of the disks that are thrown away.
@@ -68,6 +80,7 @@ impl Patient {
             legs: self.legs.copy_to(&dir)?,
             present: self.present,
             work: self.work.clone(),
+            variables: self.variables.clone(),
         };
         let boot = copy.boot(name);
         std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
@@ -76,7 +89,10 @@ impl Patient {
 
     /// A rescue session on its disks.
     pub fn rescue(&self, rescue: &Rescue, commands: &[&str], name: &str) -> Result<Session> {
-        rescue.run(&self.disks(), commands, &self.work, name)
+        let drives = self.disks();
+        let drives = drives.iter().map(|disk| Drive::new(disk, Bus::Nvme));
+        let machine = Machine::with_drives(drives.collect()).uefi(self.variables.clone());
+        rescue.run_on_machine(machine, commands, &self.work, name)
     }
 
     /// A rescue session that must leave every bit of both disks as it is.

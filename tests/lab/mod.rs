@@ -36,6 +36,7 @@ pub mod suite;
 pub mod system_tree;
 pub mod tools;
 pub mod tree_level;
+pub mod uefi;
 
 use std::fs;
 use std::path::{Path, PathBuf};

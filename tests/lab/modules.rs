@@ -11,7 +11,7 @@ const REQUIRED: [&str; 5] = ["raid1", "loop", "ext4", "nvme", "overlay"];
 
 /// Taken when the kernel has them as modules. Names differ between kernels
 /// (`linear` is `md-linear` since 6.14); what a kernel lacks is left out.
-const WANTED: [&[&str]; 11] = [
+const WANTED: [&[&str]; 12] = [
     // md: the other levels
     &["raid0", "raid10", "raid456", "linear", "md_linear"],
     // device-mapper: linear and striped are in dm_mod
@@ -55,6 +55,8 @@ const WANTED: [&[&str]; 11] = [
     &["xfs", "btrfs", "vfat", "squashfs"],
     // character sets of vfat
     &["nls_ascii", "nls_cp437", "nls_iso8859_1", "nls_utf8"],
+    // the variables of UEFI
+    &["efivarfs"],
     // SATA and SCSI disks
     &["ahci", "ata_piix", "sd_mod", "sr_mod"],
     // virtual machines

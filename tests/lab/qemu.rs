@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::boot::{self, Boot};
 use super::serial::{Heard, Serial};
+use super::uefi;
 
 /// How long a machine without KVM may take to show how its boot ends.
 pub const PATIENCE: Duration = Duration::from_secs(180);
@@ -109,6 +110,7 @@ pub struct Machine {
     memory_mib: u32,
     direct: Option<Direct>,
     resets: bool,
+    uefi: Option<PathBuf>,
 }
 
 /// A kernel that QEMU loads itself, without firmware and boot loader.
@@ -145,6 +147,7 @@ impl Machine {
             memory_mib: 1024,
             direct: None,
             resets: false,
+            uefi: None,
         }
     }
 
@@ -157,6 +160,13 @@ impl Machine {
     /// The same machine, which starts again after a reset, its memory kept.
     pub fn with_resets(mut self) -> Self {
         self.resets = true;
+        self
+    }
+
+    /// The same machine with UEFI, whose variables are kept in this file, where
+    /// one is given.
+    pub fn uefi(mut self, variables: Option<PathBuf>) -> Self {
+        self.uefi = variables;
         self
     }
 
@@ -190,6 +200,17 @@ impl Machine {
         })
     }
 
+    /// The two chips of a UEFI machine: firmware, and its variables.
+    fn flash(&self) -> Vec<(usize, String, &'static str)> {
+        let Some(variables) = &self.uefi else {
+            return Vec::new();
+        };
+        vec![
+            (0, uefi::CODE.to_owned(), ",readonly=on"),
+            (1, variables.display().to_string(), ""),
+        ]
+    }
+
     fn has(&self, bus: Bus) -> bool {
         self.disks.iter().any(|disk| disk.bus == bus)
     }
@@ -208,6 +229,12 @@ impl Machine {
             .args(["-chardev", "stdio,id=console,signal=off"])
             .args(["-serial", "chardev:console", "-serial"])
             .arg(format!("file:{}", data.display()));
+        for (unit, file, more) in self.flash() {
+            qemu.arg("-drive");
+            qemu.arg(format!(
+                "if=pflash,format=raw,unit={unit},file={file}{more}"
+            ));
+        }
         if !self.resets {
             qemu.arg("-no-reboot");
         }

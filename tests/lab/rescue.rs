@@ -115,6 +115,17 @@ impl Rescue {
         logs: &Path,
         name: &str,
     ) -> Result<Session> {
+        self.run_on_machine(Machine::with_drives(drives), commands, logs, name)
+    }
+
+    /// The same on a machine.
+    pub fn run_on_machine(
+        &self,
+        machine: Machine,
+        commands: &[&str],
+        logs: &Path,
+        name: &str,
+    ) -> Result<Session> {
         let mut line = "console=ttyS0 quiet panic=-1 lifeboot.out=/dev/ttyS1".to_owned();
         for command in commands {
             line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
@@ -125,7 +136,7 @@ impl Rescue {
             true => (REPAIR_MEMORY_MIB, REPAIR_PATIENCE),
             false => (MEMORY_MIB, PATIENCE),
         };
-        let running = Machine::with_drives(drives)
+        let running = machine
             .memory_mib(memory)
             .direct(Direct {
                 kernel: self.kernel.clone(),
@@ -140,7 +151,7 @@ impl Rescue {
             .with_context(|| format!("rescue session {name}, see {}", log.display()))?;
         let output = fs::read(&data).with_context(|| format!("reading {}", data.display()))?;
         let session = Session {
-            output: String::from_utf8_lossy(&output).into_owned(),
+            output: without_firmware(&String::from_utf8_lossy(&output)).to_owned(),
             exit_codes: exit_codes(&console),
             log,
         };
@@ -164,6 +175,12 @@ impl Rescue {
     ) -> Result<Session> {
         self.run(&legs.disks(), commands, logs, name)
     }
+}
+
+/// OVMF clears the screen on every serial line, before the kernel has it.
+fn without_firmware(text: &str) -> &str {
+    const HOME: &str = "\u{1b}[01;01H";
+    text.rfind(HOME).map_or(text, |at| &text[at + HOME.len()..])
 }
 
 /// From the supervisor's lines `lifeboot-init: "..." ended with exit code 10`.

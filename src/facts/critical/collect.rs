@@ -116,8 +116,8 @@ impl<'r> Gathering<'_, 'r> {
 
     /// The command line of the entry that is booted.
     pub(super) fn command_line(&self) -> Option<&str> {
-        let grub = self.sources.kernels.grub.as_ref()?;
-        Some(grub.default_entry()?.command_line.as_str())
+        let entry = self.sources.kernels.default_entry()?;
+        Some(entry.command_line.as_str())
     }
 
     /// Adds a step.

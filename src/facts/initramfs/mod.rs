@@ -96,7 +96,7 @@ pub(super) fn collect(sources: Sources<'_>) -> Initramfs {
 fn in_order(root: &RootDir, kernels: &Kernels) -> Vec<(String, String)> {
     let mut all: Vec<&Kernel> = kernels.kernels.iter().filter(|k| k.whole).collect();
     all.sort_by_cached_key(|kernel| std::cmp::Reverse(parts(&kernel.release)));
-    let default = kernels.grub.as_ref().and_then(|grub| grub.default_entry());
+    let default = kernels.default_entry();
     let mut wanted: Vec<(String, String)> = Vec::new();
     if let Some(entry) = default {
         let own = entry.initramfs.iter().rev();
@@ -178,8 +178,8 @@ fn examine(sources: Sources<'_>, release: &str, path: &str) -> Image {
 }
 
 fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String, Device)> {
-    let grub = sources.kernels.grub.as_ref();
-    let entry = grub.and_then(|grub| grub.default_entry());
+    let menu = sources.kernels.menu();
+    let entry = sources.kernels.default_entry();
     if entry.is_some_and(|entry| {
         entry
             .command_line
@@ -188,7 +188,7 @@ fn resume(sources: Sources<'_>, image: Option<&Image>) -> Option<(String, String
     }) {
         return None;
     }
-    let by_kernel = entry.and_then(|entry| Some((grub?.path.clone(), entry.parameter("resume")?)));
+    let by_kernel = entry.and_then(|entry| Some((menu?.path.clone(), entry.parameter("resume")?)));
     let (place, spec) = match by_kernel {
         Some((place, spec)) => (place, spec.to_owned()),
         None => (image?.path.clone(), image?.resume.clone()?),

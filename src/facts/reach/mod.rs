@@ -33,8 +33,7 @@ pub struct Reach {
 
 /// The command line of the entry that is booted.
 pub(super) fn command_line(kernels: &Kernels) -> Option<&str> {
-    let grub = kernels.grub.as_ref()?;
-    Some(grub.default_entry()?.command_line.as_str())
+    Some(kernels.default_entry()?.command_line.as_str())
 }
 
 /// Reads it all; `command_line` is the kernel's.
