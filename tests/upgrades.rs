@@ -1,5 +1,6 @@
-//! Upgrades between releases, killed at many moments: what the diagnosis of the
-//! disks foretells of PID 1 is what a boot of them does.
+//! Upgrades between releases, killed at many moments, and power cuts during one:
+//! what the diagnosis of the disks foretells of PID 1 is what a boot of them
+//! does, and what it says of packages is what dpkg says.
 
 mod lab;
 
@@ -9,16 +10,22 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Arguments;
-use serde_json::Value;
 
 use lab::boot::Boot;
-use lab::half_upgrade::{HalfUpgrade, killed_after};
-use lab::machine_level::Patient;
-use lab::{LIFEBOOT, program, progress};
+use lab::case::Case;
+use lab::half_upgrade::{self, HalfUpgrade, killed_after};
+use lab::machine_level::{self, Patient};
+use lab::mounts::Overlay;
+use lab::power_cut::PowerCut;
+use lab::report::{Finding, Report};
+use lab::{LIFEBOOT, base, dpkg, program, progress};
 
 /// Lines of dpkg's log after which the upgrade dies; a whole one has about
 /// 2000 of them.
 const MOMENTS: [usize; 10] = [400, 60, 150, 250, 330, 500, 650, 800, 1000, 1300];
+
+/// Lines of dpkg's log between two moments of an upgrade that is stopped.
+const STEP: usize = 25;
 
 /// `all` runs every moment; without it none is, unless it is named.
 const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
@@ -32,6 +39,10 @@ fn main() -> ExitCode {
         ("bullseye-bookworm", HalfUpgrade::BullseyeBookworm),
         ("bookworm-trixie", HalfUpgrade::BookwormTrixie),
     ] {
+        let name = format!("stopped::{pair}");
+        let work = format!("upgrade-stopped-{pair}");
+        let trial = program::trial(name, work, move |work| stopped(pair, upgrade, work));
+        trials.push(trial.with_ignored_flag(!all && !named));
         for lines in MOMENTS {
             let ignored = !all && !named;
             let name = format!("{pair}::{lines}");
@@ -42,7 +53,78 @@ fn main() -> ExitCode {
             trials.push(trial.with_ignored_flag(ignored));
         }
     }
+    let cases = match Case::all() {
+        Ok(cases) => cases,
+        Err(error) => return program::run_trials(arguments, Err(error)),
+    };
+    for case in cases {
+        let Some(cut) = case.power_cut.clone() else {
+            continue;
+        };
+        let ignored = cut.slow && !all && !named;
+        let name = case.name.replacen("power-cut-", "power-cut::", 1);
+        let trial = program::trial(name, case.name.clone(), move |work| {
+            power_cut(&case, &cut, work)
+        });
+        trials.push(trial.with_ignored_flag(ignored));
+    }
     program::run_trials(arguments, Ok(trials))
+}
+
+/// A case with a power cut: as the case says, and as dpkg says.
+fn power_cut(case: &Case, cut: &PowerCut, work: &Path) -> Result<()> {
+    let level = case.machine.as_ref().context("no [machine] table")?;
+    let report = machine_level::run(case, level, work)?;
+    let patient = Patient::of(case, work)?;
+    patient.look_settled(|root| dpkg::expect_counts(&report, root, cut.upgrade))
+}
+
+/// An upgrade stopped many times: each time what is told of packages is what
+/// dpkg says, and whether init and sshd start is what their loader says.
+fn stopped(pair: &str, upgrade: HalfUpgrade, work: &Path) -> Result<()> {
+    let overlay = Overlay::over(&base::root(upgrade.from())?, work)?;
+    let root = overlay.path();
+    let mut wrong = Vec::new();
+    let mut moments = 0;
+    half_upgrade::stopped_every(upgrade, STEP, root, work, |lines| {
+        moments += 1;
+        if let Err(error) = compare(root, upgrade) {
+            wrong.push(format!("line {lines}: {error:#}"));
+        }
+        Ok(())
+    })?;
+    progress::line(&format!("{pair}: {moments} moments"));
+    ensure!(moments > 40, "only {moments} moments");
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn compare(root: &Path, upgrade: HalfUpgrade) -> Result<()> {
+    let report = Report::of_tree(root)?;
+    dpkg::expect_told(&report, root, upgrade)?;
+    let blockers = of_severity(&report, "blocker");
+    let unreachable = of_severity(&report, "unreachable");
+    let init = loads(root, &["/sbin/init", "--version"])?;
+    ensure!(
+        init == blockers.iter().all(|id| id.starts_with("services/")),
+        "init loads: {init}, foretold {blockers:?}"
+    );
+    let sshd = loads(root, &["/usr/sbin/sshd", "-V"])?;
+    ensure!(
+        sshd == unreachable.is_empty(),
+        "sshd loads: {sshd}, foretold {unreachable:?}"
+    );
+    Ok(())
+}
+
+/// Whether the dynamic loader starts a program in a chroot: it ends with 127
+/// when it cannot. chroot ends so when there is no program, and with 126 when the
+/// kernel does not take it.
+fn loads(root: &Path, words: &[&str]) -> Result<bool> {
+    let mut command = Command::new("chroot");
+    let ended = command.arg(root).args(words).output();
+    let ended = ended.context("starting chroot")?;
+    Ok(ended.status.code().is_some_and(|code| code < 126))
 }
 
 /// What was foretold, and what happened.
@@ -50,13 +132,11 @@ fn agree(name: &str, upgrade: HalfUpgrade, lines: usize, work: &Path) -> Result<
     let legs = killed_after(upgrade, lines, work)?;
     let patient = Patient::with(legs, work);
     let report = diagnosed(&patient)?;
-    let blockers = ids(&report, "blocker");
-    let unreachable = ids(&report, "unreachable");
+    patient.look(|root| dpkg::expect_told(&report, root, upgrade))?;
+    let blockers = of_severity(&report, "blocker");
+    let unreachable = of_severity(&report, "unreachable");
     let boot = patient.trial_boot("boot")?;
-    let kind = report["verdict"]["kind"].as_str().unwrap_or_default();
-    progress::line(&format!(
-        "{name}: foretold {kind} {blockers:?} {unreachable:?}; {boot}"
-    ));
+    progress::line(&row(name, &report, &boot));
     // A getty that does not come is a service; PID 1 had started before.
     let started = matches!(boot, Boot::Login | Boot::Emergency | Boot::NoGetty(_));
     let init_starts = !blockers.iter().any(|id| !id.starts_with("services/"));
@@ -72,26 +152,36 @@ fn agree(name: &str, upgrade: HalfUpgrade, lines: usize, work: &Path) -> Result<
     Ok(())
 }
 
+/// A row of the table in docs/lab.md: the moment, what was foretold and what
+/// the boot did.
+fn row(name: &str, report: &Report, boot: &Boot) -> String {
+    let foretold = |finding: &&Finding| matches!(&*finding.severity, "blocker" | "unreachable");
+    let mut ids: Vec<&str> = report
+        .findings
+        .iter()
+        .filter(foretold)
+        .map(|finding| finding.id.as_str())
+        .collect();
+    ids.dedup();
+    let ids = match ids.is_empty() {
+        true => "nothing stops it".to_owned(),
+        false => ids.join(", "),
+    };
+    format!("| {name} | {ids} | {boot} |")
+}
+
 /// The diagnosis of the disks, here and not in a rescue system.
-fn diagnosed(patient: &Patient) -> Result<Value> {
+fn diagnosed(patient: &Patient) -> Result<Report> {
     let mut command = Command::new(LIFEBOOT);
     command.args(["diagnose", "--json"]);
     for disk in patient.disks() {
         command.arg("--disk").arg(disk);
     }
-    let output = command.output().context("starting lifeboot")?;
-    serde_json::from_slice(&output.stdout).with_context(|| {
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        format!("reading the report; lifeboot said {words:?}")
-    })
+    Report::of(&mut command)
 }
 
-fn ids(report: &Value, severity: &str) -> Vec<String> {
-    let findings = report["findings"].as_array().cloned().unwrap_or_default();
-    let of_severity = findings
-        .iter()
-        .filter(|finding| finding["severity"] == severity);
-    of_severity
-        .filter_map(|finding| finding["id"].as_str().map(str::to_owned))
-        .collect()
+fn of_severity(report: &Report, severity: &str) -> Vec<String> {
+    let findings = report.findings.iter();
+    let of_severity = findings.filter(|finding| finding.severity == severity);
+    of_severity.map(|finding| finding.id.clone()).collect()
 }

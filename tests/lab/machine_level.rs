@@ -26,12 +26,16 @@ pub struct Patient {
 impl Patient {
     /// Fresh disks of `case`'s server, broken as the case says.
     pub fn of(case: &Case, work: &Path) -> Result<Self> {
-        let source = match case.half_upgrade {
-            Some(upgrade) => half_upgrade::disks(upgrade)?,
-            None => disks::healthy(case.base)?,
+        let source = match (&case.power_cut, case.half_upgrade) {
+            (Some(cut), _) => cut.disks(&case.name)?,
+            (None, Some(upgrade)) => half_upgrade::disks(upgrade)?,
+            (None, None) => disks::healthy(case.base)?,
         };
         let legs = source.copy_to(work)?;
-        legs.change(&work.join("mnt"), |root| case.break_tree(root))?;
+        // A mount for writing would replay the journal.
+        if case.break_step.is_some() {
+            legs.change(&work.join("mnt"), |root| case.break_tree(root))?;
+        }
         Ok(Self {
             legs,
             present: case.machine.as_ref().map_or(2, |level| level.disks),
@@ -57,8 +61,8 @@ impl Patient {
 
     /// Boots it from firmware through its own boot loader, and switches off.
     pub fn boot(&self, name: &str) -> Result<Boot> {
-        let mut machine = Machine::with_disks(&self.disks()).start(&self.work, name)?;
-        Ok(machine.boot())
+        let (_, boot) = Machine::with_disks(&self.disks()).boot(&self.work, name)?;
+        Ok(boot)
     }
 
     /// [`Patient::boot`], on copies of the disks that are thrown away.
@@ -108,6 +112,14 @@ impl Patient {
         Ok(manifest)
     }
 
+    /// Runs `look` on its root filesystem with its journal replayed, on a copy.
+    pub fn look_settled(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let dir = self.work.join("settled");
+        let mounted = self.legs.copy_to(&dir)?.settle(&dir.join("mnt"))?;
+        look(mounted.path())?;
+        mounted.unmount()
+    }
+
     /// Runs `look` on its root filesystem, mounted read-only.
     pub fn look(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let mounted = self.legs.look(&self.work.join("mnt"))?;
@@ -125,8 +137,8 @@ pub fn expect_boot(expected: Expect, boot: &Boot, when: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs `case` at machine level.
-pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
+/// Runs `case` at machine level; gives the diagnosis.
+pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<Report> {
     let suite = level.rescue.unwrap_or(Suite::Bookworm);
     let rescue = Rescue::build(suite, Path::new(LIFEBOOT), work)?;
     let patient = Patient::of(case, work)?;
@@ -134,17 +146,17 @@ pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
 
     let (session, _) =
         patient.rescue_unchanged(&rescue, &["diagnose --json"], "rescue-diagnose")?;
-    expect_report(
+    let report = expect_report(
         &session,
         0,
         &session.output,
         &level.findings,
         &level.verdict,
     )?;
-    match &level.repaired {
-        Some(repaired) => repair(&patient, &rescue, repaired),
-        None => Ok(()),
+    if let Some(repaired) = &level.repaired {
+        repair(&patient, &rescue, repaired)?;
     }
+    Ok(report)
 }
 
 fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()> {
@@ -187,12 +199,13 @@ fn expect_report(
     text: &str,
     findings: &[String],
     verdict: &str,
-) -> Result<()> {
+) -> Result<Report> {
     let (report, _) =
         Report::first(text).with_context(|| format!("see {}", session.log.display()))?;
     report
         .expect(findings, verdict, session.exit_codes[command])
-        .with_context(|| format!("console in {}", session.log.display()))
+        .with_context(|| format!("console in {}", session.log.display()))?;
+    Ok(report)
 }
 
 /// True when the kernel had to reset the emulated controller (NVMe base

@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod mirror;
 pub mod modules;
 pub mod mounts;
+pub mod power_cut;
 pub mod program;
 pub mod progress;
 pub mod qemu;
@@ -36,6 +37,7 @@ pub mod suite;
 pub mod system_tree;
 pub mod tools;
 pub mod tree_level;
+pub mod upgrading;
 
 use std::fs;
 use std::path::{Path, PathBuf};
