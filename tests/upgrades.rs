@@ -16,9 +16,10 @@ use lab::case::Case;
 use lab::half_upgrade::{self, HalfUpgrade, killed_after};
 use lab::machine_level::{self, Patient};
 use lab::mounts::Overlay;
-use lab::power_cut::PowerCut;
 use lab::report::{Finding, Report};
-use lab::{LIFEBOOT, base, dpkg, program, progress};
+use lab::rescue::Rescue;
+use lab::suite::Suite;
+use lab::{LIFEBOOT, base, dpkg, power_cut, program, progress};
 
 /// Lines of dpkg's log after which the upgrade dies; a whole one has about
 /// 2000 of them.
@@ -26,6 +27,9 @@ const MOMENTS: [usize; 10] = [400, 60, 150, 250, 330, 500, 650, 800, 1000, 1300]
 
 /// Lines of dpkg's log between two moments of an upgrade that is stopped.
 const STEP: usize = 25;
+
+/// Changes of a package's state after which the power fails.
+const CUTS: [usize; 8] = [5, 40, 110, 200, 320, 450, 600, 800];
 
 /// `all` runs every moment; without it none is, unless it is named.
 const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
@@ -43,6 +47,10 @@ fn main() -> ExitCode {
         let work = format!("upgrade-stopped-{pair}");
         let trial = program::trial(name, work, move |work| stopped(pair, upgrade, work));
         trials.push(trial.with_ignored_flag(!all && !named));
+        let name = format!("cut::{pair}");
+        let work = format!("upgrade-cut-{pair}");
+        let trial = program::trial(name, work, move |work| cut(pair, upgrade, work));
+        trials.push(trial.with_ignored_flag(!all && !named));
         for lines in MOMENTS {
             let ignored = !all && !named;
             let name = format!("{pair}::{lines}");
@@ -57,26 +65,16 @@ fn main() -> ExitCode {
         Ok(cases) => cases,
         Err(error) => return program::run_trials(arguments, Err(error)),
     };
-    for case in cases {
-        let Some(cut) = case.power_cut.clone() else {
-            continue;
-        };
-        let ignored = cut.slow && !all && !named;
-        let name = case.name.replacen("power-cut-", "power-cut::", 1);
-        let trial = program::trial(name, case.name.clone(), move |work| {
-            power_cut(&case, &cut, work)
+    let slow = |case: &Case| case.power_cut.as_ref().is_some_and(|cut| cut.slow);
+    for case in cases.into_iter().filter(slow) {
+        let (name, work) = (case.name.clone(), case.name.clone());
+        let trial = program::trial(name, work, move |work| {
+            let level = case.machine.as_ref().context("no [machine] table")?;
+            machine_level::run(&case, level, work)
         });
-        trials.push(trial.with_ignored_flag(ignored));
+        trials.push(trial.with_ignored_flag(!all && !named));
     }
     program::run_trials(arguments, Ok(trials))
-}
-
-/// A case with a power cut: as the case says, and as dpkg says.
-fn power_cut(case: &Case, cut: &PowerCut, work: &Path) -> Result<()> {
-    let level = case.machine.as_ref().context("no [machine] table")?;
-    let report = machine_level::run(case, level, work)?;
-    let patient = Patient::of(case, work)?;
-    patient.look_settled(|root| dpkg::expect_counts(&report, root, cut.upgrade))
 }
 
 /// An upgrade stopped many times: each time what is told of packages is what
@@ -127,16 +125,44 @@ fn loads(root: &Path, words: &[&str]) -> Result<bool> {
     Ok(ended.status.code().is_some_and(|code| code < 126))
 }
 
+/// A server that upgrades itself, and whose power fails many times: each time the
+/// rescue image foretells what its next boot does, and counts as dpkg does.
+fn cut(pair: &str, upgrade: HalfUpgrade, work: &Path) -> Result<()> {
+    let rescue = Rescue::build(Suite::Bookworm, Path::new(LIFEBOOT), work)?;
+    let mut wrong = Vec::new();
+    power_cut::frozen_at(upgrade, &CUTS, work, |moment, legs| {
+        let name = format!("cut-{moment}");
+        let patient = Patient::with(legs, work);
+        let (session, _) = patient.rescue_unchanged(&rescue, &["diagnose --json"], &name)?;
+        let (report, _) = Report::first(&session.output)?;
+        let counted = patient.look_settled(|root| dpkg::expect_counts(&report, root, upgrade));
+        let boot = patient.boot(&format!("{name}-boot"))?;
+        progress::line(&row(&format!("{pair} cut::{moment}"), &report, &boot));
+        if let Err(error) = counted.and_then(|()| expect_foretold(&report, &boot)) {
+            wrong.push(format!("{moment}: {error:#}"));
+        }
+        Ok(())
+    })?;
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
 /// What was foretold, and what happened.
 fn agree(name: &str, upgrade: HalfUpgrade, lines: usize, work: &Path) -> Result<()> {
     let legs = killed_after(upgrade, lines, work)?;
     let patient = Patient::with(legs, work);
     let report = diagnosed(&patient)?;
     patient.look(|root| dpkg::expect_told(&report, root, upgrade))?;
-    let blockers = of_severity(&report, "blocker");
-    let unreachable = of_severity(&report, "unreachable");
     let boot = patient.trial_boot("boot")?;
     progress::line(&row(name, &report, &boot));
+    expect_foretold(&report, &boot)
+}
+
+/// PID 1 starts, and a login prompt comes, exactly when nothing foretells the
+/// contrary.
+fn expect_foretold(report: &Report, boot: &Boot) -> Result<()> {
+    let blockers = of_severity(report, "blocker");
+    let unreachable = of_severity(report, "unreachable");
     // A getty that does not come is a service; PID 1 had started before.
     let started = matches!(boot, Boot::Login | Boot::Emergency | Boot::NoGetty(_));
     let init_starts = !blockers.iter().any(|id| !id.starts_with("services/"));
@@ -146,7 +172,7 @@ fn agree(name: &str, upgrade: HalfUpgrade, lines: usize, work: &Path) -> Result<
     );
     let login = blockers.is_empty() && unreachable.iter().all(|id| id.starts_with("reach/"));
     ensure!(
-        login == (boot == Boot::Login),
+        login == (*boot == Boot::Login),
         "foretold {blockers:?} and {unreachable:?}, but the boot ended as {boot}"
     );
     Ok(())

@@ -13,7 +13,7 @@ use super::qemu::Machine;
 use super::report::Report;
 use super::rescue::{Rescue, Session};
 use super::suite::Suite;
-use super::{LIFEBOOT, disks, half_upgrade, progress};
+use super::{LIFEBOOT, disks, dpkg, half_upgrade, progress};
 
 /// The patient of one case: its disks and where its logs go.
 #[derive(Debug)]
@@ -137,8 +137,8 @@ pub fn expect_boot(expected: Expect, boot: &Boot, when: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs `case` at machine level; gives the diagnosis.
-pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<Report> {
+/// Runs `case` at machine level.
+pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
     let suite = level.rescue.unwrap_or(Suite::Bookworm);
     let rescue = Rescue::build(suite, Path::new(LIFEBOOT), work)?;
     let patient = Patient::of(case, work)?;
@@ -153,10 +153,13 @@ pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<Report> {
         &level.findings,
         &level.verdict,
     )?;
-    if let Some(repaired) = &level.repaired {
-        repair(&patient, &rescue, repaired)?;
+    if let Some(cut) = &case.power_cut {
+        patient.look_settled(|root| dpkg::expect_counts(&report, root, cut.upgrade))?;
     }
-    Ok(report)
+    match &level.repaired {
+        Some(repaired) => repair(&patient, &rescue, repaired),
+        None => Ok(()),
+    }
 }
 
 fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()> {

@@ -1,8 +1,9 @@
 //! A power cut: a server that upgrades itself, switched off in the middle.
 //!
 //! QEMU is killed. The page cache of the guest is gone, and its disks hold what
-//! its kernel had written to them until then, in that order.
+//! its kernel had written to them until then.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use super::boot::Boot;
 use super::half_upgrade::{self, HalfUpgrade};
 use super::legs::Legs;
-use super::qemu::Machine;
+use super::qemu::{Machine, Running};
 use super::{cache, disks, progress};
 
 /// An upgrade and the moment in which the power fails.
@@ -21,26 +22,40 @@ use super::{cache, disks, progress};
 pub struct PowerCut {
     /// From which release to which.
     pub upgrade: HalfUpgrade,
-    /// Bash that is typed before the upgrade is started.
+    /// Bash that runs on the server's console before the upgrade is started; what
+    /// it leaves running goes on.
     #[serde(default)]
     pub before: String,
+    /// What apt-get is to do, such as `install libssl3t64`.
+    #[serde(default = "everything")]
+    pub apt: String,
     /// Words of apt or dpkg on the console: when they are there, the power fails.
     pub at: String,
-    /// Made only by `scripts/corpus`, or when the case is named.
+    /// Not among `machines` but among `upgrades`: run only by `scripts/corpus`, or
+    /// when it is named.
     #[serde(default)]
     pub slow: bool,
 }
 
-/// How long a prompt may take.
-const ANSWER: Duration = Duration::from_secs(60);
+/// How long a prompt may take on a busy host.
+const ANSWER: Duration = Duration::from_secs(400);
 
-/// How long the upgrade may take until its moment. Emulated, a whole one takes
-/// a quarter of an hour.
-const UPGRADE: Duration = Duration::from_secs(1800);
+/// How long the upgrade may take until its moment.
+const UPGRADE: Duration = Duration::from_secs(3600);
 
-/// As an operator types it on the console.
+/// As an operator types it on the console, before what apt-get is to do.
 const COMMAND: &str = "DEBIAN_FRONTEND=noninteractive apt-get -y \
-    -o Dpkg::Options::=--force-confold full-upgrade";
+    -o Dpkg::Options::=--force-confold";
+
+/// Each line of dpkg's log, as it comes, on the console.
+const LOG: &str = "tail -n 0 -F /var/log/dpkg.log &";
+
+/// What most lines of dpkg's log have.
+const STATUS: &str = " status ";
+
+fn everything() -> String {
+    "full-upgrade".into()
+}
 
 impl PowerCut {
     /// The disks after the cut, made when they are not cached.
@@ -48,14 +63,11 @@ impl PowerCut {
         let healthy = disks::healthy(self.upgrade.from())?;
         let healthy_name = format!("{healthy:?}");
         let upgrade = format!("{:?}", self.upgrade);
-        let mut inputs = vec![healthy_name.as_str(), &upgrade, &self.before, &self.at];
+        let mut inputs = vec![healthy_name.as_str(), &upgrade];
+        inputs.extend([self.before.as_str(), &self.apt, &self.at, COMMAND]);
         inputs.extend(half_upgrade::DOWNLOAD);
-        inputs.push(COMMAND);
         let entry = cache::entry(&format!("disks-{name}"), &inputs, |dir| {
-            let legs = healthy.copy_to(dir)?;
-            legs.change(&dir.join("mnt"), |patient| {
-                half_upgrade::download(self.upgrade, patient, dir)
-            })?;
+            let legs = ready(self.upgrade, &self.before, dir)?;
             progress::step(
                 "  upgrading in a virtual machine, and cutting its power",
                 || self.cut(&legs, dir),
@@ -65,21 +77,76 @@ impl PowerCut {
     }
 
     fn cut(&self, legs: &Legs, dir: &Path) -> Result<()> {
-        let (mut machine, boot) = Machine::with_disks(&legs.disks()).boot(dir, "power-cut")?;
-        match boot {
-            Boot::Login => {}
-            other => bail!("the healthy server did not boot: {other}"),
-        }
-        let said = || format!("see {}", dir.join("power-cut.log").display());
-        machine.hear(" login: ", ANSWER)?;
-        machine.type_line("root")?;
-        machine.hear("Password: ", ANSWER).with_context(said)?;
-        machine.type_line("lab")?;
-        for line in self.before.lines().chain([COMMAND]) {
-            machine.hear(":~# ", ANSWER).with_context(said)?;
-            machine.type_line(line)?;
-        }
-        machine.hear(&self.at, UPGRADE).with_context(said)?;
+        let mut machine = upgrading(legs, &self.apt, dir)?;
+        machine.hear(&self.at, UPGRADE).with_context(|| said(dir))?;
         machine.cut_power()
     }
+}
+
+/// A server upgrades itself. After so many changes of a package's state it stands
+/// still, and `look` gets copies of its disks, made in the folder `dir`: they
+/// hold what a power cut would have left. Then it goes on to the next moment.
+pub fn frozen_at(
+    upgrade: HalfUpgrade,
+    moments: &[usize],
+    dir: &Path,
+    mut look: impl FnMut(usize, Legs) -> Result<()>,
+) -> Result<()> {
+    let legs = ready(upgrade, LOG, dir)?;
+    let mut machine = upgrading(&legs, &everything(), dir)?;
+    let mut changes = 0;
+    for moment in moments {
+        while changes < *moment {
+            machine.hear(STATUS, ANSWER).with_context(|| said(dir))?;
+            changes += 1;
+        }
+        machine.stand_still()?;
+        look(*moment, legs.copy_to(&dir.join("frozen"))?)?;
+        machine.go_on()?;
+    }
+    machine.cut_power()
+}
+
+/// The disks of a healthy server that has downloaded the upgrade, and has the
+/// script `before` in the folder of root.
+fn ready(upgrade: HalfUpgrade, before: &str, dir: &Path) -> Result<Legs> {
+    let legs = disks::healthy(upgrade.from())?.copy_to(dir)?;
+    legs.change(&dir.join("mnt"), |patient| {
+        fs::write(patient.join("root/before"), before).context("writing the script")?;
+        half_upgrade::download(upgrade, patient, dir)
+    })?;
+    Ok(legs)
+}
+
+/// Boots the server, logs in on its console, runs the script and starts the
+/// upgrade.
+fn upgrading(legs: &Legs, apt: &str, dir: &Path) -> Result<Running> {
+    let machine = Machine::with_disks(&legs.disks()).with_monitor();
+    let (mut machine, boot) = machine.boot(dir, "power-cut")?;
+    match boot {
+        Boot::Login => {}
+        other => bail!("the healthy server did not boot: {other}"),
+    }
+    log_in(&mut machine)
+        .and_then(|()| {
+            let command = format!("{COMMAND} {apt}");
+            for line in ["bash before", &command] {
+                machine.hear(":~# ", ANSWER)?;
+                machine.type_line(line)?;
+            }
+            Ok(())
+        })
+        .with_context(|| said(dir))?;
+    Ok(machine)
+}
+
+fn log_in(machine: &mut Running) -> Result<()> {
+    machine.hear(" login: ", ANSWER)?;
+    machine.type_line("root")?;
+    machine.hear("Password: ", ANSWER)?;
+    machine.type_line("lab")
+}
+
+fn said(dir: &Path) -> String {
+    format!("see {}", dir.join("power-cut.log").display())
 }
