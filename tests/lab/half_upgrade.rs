@@ -182,26 +182,6 @@ fn run_and_kill(moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
     killed
 }
 
-/// Upgrades the tree `patient` to the end. Whenever dpkg's log has grown by
-/// `step` lines all of it stands still, and `look` gets the number of lines: on
-/// the disk is then what it would be, had the upgrade been killed.
-pub fn stopped_every(
-    upgrade: HalfUpgrade,
-    step: usize,
-    patient: &Path,
-    dir: &Path,
-    mut look: impl FnMut(usize) -> Result<()>,
-) -> Result<()> {
-    prepare(upgrade, patient, dir)?;
-    let mut upgrading = Upgrading::start(patient, dir)?;
-    while upgrading.reach(Moment::Lines(upgrading.lines() + step))? {
-        upgrading.stand_still()?;
-        look(upgrading.lines())?;
-        upgrading.go_on()?;
-    }
-    run::shell("tidying up behind the upgrade", patient, TIDY)
-}
-
 /// The moment was hit only if init really cannot start any more.
 fn check_init(upgrade: HalfUpgrade, patient: &Path) -> Result<()> {
     let result = Command::new("chroot")

@@ -47,12 +47,6 @@ const UPGRADE: Duration = Duration::from_secs(3600);
 const COMMAND: &str = "DEBIAN_FRONTEND=noninteractive apt-get -y \
     -o Dpkg::Options::=--force-confold";
 
-/// Each line of dpkg's log, as it comes, on the console.
-const LOG: &str = "tail -n 0 -F /var/log/dpkg.log &";
-
-/// What most lines of dpkg's log have.
-const STATUS: &str = " status ";
-
 fn everything() -> String {
     "full-upgrade".into()
 }
@@ -83,30 +77,6 @@ impl PowerCut {
     }
 }
 
-/// A server upgrades itself. After so many changes of a package's state it stands
-/// still, and `look` gets copies of its disks, made in the folder `dir`: they
-/// hold what a power cut would have left. Then it goes on to the next moment.
-pub fn frozen_at(
-    upgrade: HalfUpgrade,
-    moments: &[usize],
-    dir: &Path,
-    mut look: impl FnMut(usize, Legs) -> Result<()>,
-) -> Result<()> {
-    let legs = ready(upgrade, LOG, dir)?;
-    let mut machine = upgrading(&legs, &everything(), dir)?;
-    let mut changes = 0;
-    for moment in moments {
-        while changes < *moment {
-            machine.hear(STATUS, ANSWER).with_context(|| said(dir))?;
-            changes += 1;
-        }
-        machine.stand_still()?;
-        look(*moment, legs.copy_to(&dir.join("frozen"))?)?;
-        machine.go_on()?;
-    }
-    machine.cut_power()
-}
-
 /// The disks of a healthy server that has downloaded the upgrade, and has the
 /// script `before` in the folder of root.
 fn ready(upgrade: HalfUpgrade, before: &str, dir: &Path) -> Result<Legs> {
@@ -121,7 +91,7 @@ fn ready(upgrade: HalfUpgrade, before: &str, dir: &Path) -> Result<Legs> {
 /// Boots the server, logs in on its console, runs the script and starts the
 /// upgrade.
 fn upgrading(legs: &Legs, apt: &str, dir: &Path) -> Result<Running> {
-    let machine = Machine::with_disks(&legs.disks()).with_monitor();
+    let machine = Machine::with_disks(&legs.disks());
     let (mut machine, boot) = machine.boot(dir, "power-cut")?;
     match boot {
         Boot::Login => {}

@@ -24,16 +24,6 @@ const CPU: &str = "max,cx16=off";
 /// What the kernel says that got no timer interrupt in time.
 const NO_TIMER: &str = "IO-APIC + timer doesn't work!";
 
-/// Ctrl-A c: the keyboard belongs to QEMU's monitor, and the second time to the
-/// machine again.
-const TO_MONITOR: &str = "\u{1}c";
-
-/// The monitor's prompt.
-const MONITOR: &str = "(qemu) ";
-
-/// How long the monitor may take on a busy host.
-const AT_ONCE: Duration = Duration::from_secs(60);
-
 /// How often a guest without a timer is started.
 const TRIES: usize = 3;
 
@@ -127,7 +117,6 @@ pub struct Machine {
     memory_mib: u32,
     direct: Option<Direct>,
     resets: bool,
-    monitor: bool,
 }
 
 /// A kernel that QEMU loads itself, without firmware and boot loader.
@@ -167,7 +156,6 @@ impl Machine {
             memory_mib: 1024,
             direct: None,
             resets: false,
-            monitor: false,
         }
     }
 
@@ -180,12 +168,6 @@ impl Machine {
     /// The same machine, which starts again after a reset, its memory kept.
     pub fn with_resets(mut self) -> Self {
         self.resets = true;
-        self
-    }
-
-    /// The same machine, which can stand still ([`Running::stand_still`]).
-    pub fn with_monitor(mut self) -> Self {
-        self.monitor = true;
         self
     }
 
@@ -251,16 +233,9 @@ impl Machine {
         qemu.args(["-machine", &machine, "-accel", &accel, "-cpu", CPU])
             .args(["-smp", "1", "-m", &self.memory_mib.to_string()])
             .args(["-nodefaults", "-display", "none", "-nic", "none"])
-            .arg("-chardev")
-            .arg(format!(
-                "stdio,id=console,signal=off,mux={}",
-                on(self.monitor)
-            ))
+            .args(["-chardev", "stdio,id=console,signal=off"])
             .args(["-serial", "chardev:console", "-serial"])
             .arg(format!("file:{}", data.display()));
-        if self.monitor {
-            qemu.args(["-mon", "chardev=console,mode=readline"]);
-        }
         if !self.resets {
             qemu.arg("-no-reboot");
         }
@@ -277,10 +252,6 @@ impl Machine {
         }
         qemu
     }
-}
-
-fn on(switch: bool) -> &'static str {
-    if switch { "on" } else { "off" }
 }
 
 impl Running {
@@ -339,28 +310,8 @@ impl Running {
 
     /// Types `line` on the console.
     pub fn type_line(&mut self, line: &str) -> Result<()> {
-        self.type_text(&format!("{line}\n"))
-    }
-
-    fn type_text(&mut self, text: &str) -> Result<()> {
-        let typed = self.keyboard.write_all(text.as_bytes());
+        let typed = self.keyboard.write_all(format!("{line}\n").as_bytes());
         typed.and_then(|()| self.keyboard.flush()).context("typing")
-    }
-
-    /// The machine stands still: it runs no instruction, and what it had handed
-    /// to its disks is in the images.
-    pub fn stand_still(&mut self) -> Result<()> {
-        self.type_text(TO_MONITOR)?;
-        self.hear(MONITOR, AT_ONCE)?;
-        self.type_line("stop")?;
-        self.hear(MONITOR, AT_ONCE)
-    }
-
-    /// The end of [`Running::stand_still`].
-    pub fn go_on(&mut self) -> Result<()> {
-        self.type_line("cont")?;
-        self.hear(MONITOR, AT_ONCE)?;
-        self.type_text(TO_MONITOR)
     }
 
     /// The power is cut: SIGKILL for QEMU. What the machine had in its memory is

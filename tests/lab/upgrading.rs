@@ -1,13 +1,12 @@
-//! An upgrade that runs in a tree, heard by dpkg's log, and killed or stopped.
+//! An upgrade that runs in a tree, heard by dpkg's log, and killed.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
-use nix::errno::Errno;
+use anyhow::{Context, Result, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill};
@@ -88,11 +87,6 @@ impl Upgrading {
         })
     }
 
-    /// Lines that dpkg has logged since the start.
-    pub fn lines(&self) -> usize {
-        self.text.lines().count()
-    }
-
     /// Waits until dpkg has logged what the moment needs; false when the
     /// upgrade came to its end before.
     pub fn reach(&mut self, moment: Moment) -> Result<bool> {
@@ -146,58 +140,5 @@ impl Upgrading {
             .wait()
             .context("waiting for the killed upgrade")?;
         Ok(())
-    }
-
-    /// SIGSTOP to every process, until none is left that runs.
-    pub fn stand_still(&self) -> Result<()> {
-        let mut stopped = Vec::new();
-        loop {
-            let running: Vec<i32> = self
-                .members()?
-                .into_iter()
-                .filter(|id| !stopped.contains(id))
-                .collect();
-            if running.is_empty() {
-                return Ok(());
-            }
-            for id in running {
-                send(id, Signal::SIGSTOP)?;
-                stopped.push(id);
-            }
-        }
-    }
-
-    /// SIGCONT to every process.
-    pub fn go_on(&self) -> Result<()> {
-        for id in self.members()? {
-            send(id, Signal::SIGCONT)?;
-        }
-        Ok(())
-    }
-
-    /// The processes of the namespace.
-    fn members(&self) -> Result<Vec<i32>> {
-        let space = |id: i32| fs::read_link(PathBuf::from(format!("/proc/{id}/ns/pid")));
-        let own = space(self.first()?).context("reading the upgrade's namespace")?;
-        let mut members = Vec::new();
-        for entry in fs::read_dir("/proc").context("listing processes")? {
-            let name = entry?.file_name();
-            let Ok(id) = name.to_string_lossy().parse() else {
-                continue;
-            };
-            // One that just ended has none.
-            if space(id).is_ok_and(|found| found == own) {
-                members.push(id);
-            }
-        }
-        Ok(members)
-    }
-}
-
-fn send(id: i32, signal: Signal) -> Result<()> {
-    match kill(Pid::from_raw(id), signal) {
-        // It just ended.
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(errno) => bail!("{signal} to process {id}: {errno}"),
     }
 }
