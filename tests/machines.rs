@@ -12,6 +12,10 @@ fn main() -> ExitCode {
         let Some(level) = case.machine.clone() else {
             return Vec::new();
         };
+        // Such a case is among the upgrades.
+        if case.power_cut.as_ref().is_some_and(|cut| cut.slow) {
+            return Vec::new();
+        }
         let mut trials = Vec::new();
         if level.foreign_rescue {
             for with_loop in [true, false] {

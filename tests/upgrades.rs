@@ -1,5 +1,6 @@
-//! Upgrades between releases, killed at many moments: what the diagnosis of the
-//! disks foretells of PID 1 is what a boot of them does.
+//! Upgrades between releases, killed at many moments, and power cuts during one:
+//! what the diagnosis of the disks foretells of PID 1 is what a boot of them
+//! does, and what it says of packages is what dpkg says.
 
 mod lab;
 
@@ -9,12 +10,13 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Arguments;
-use serde_json::Value;
 
 use lab::boot::Boot;
+use lab::case::Case;
 use lab::half_upgrade::{HalfUpgrade, killed_after};
-use lab::machine_level::Patient;
-use lab::{LIFEBOOT, program, progress};
+use lab::machine_level::{self, Patient};
+use lab::report::{Finding, Report};
+use lab::{LIFEBOOT, dpkg, program, progress};
 
 /// Lines of dpkg's log after which the upgrade dies; a whole one has about
 /// 2000 of them.
@@ -42,6 +44,19 @@ fn main() -> ExitCode {
             trials.push(trial.with_ignored_flag(ignored));
         }
     }
+    let cases = match Case::all() {
+        Ok(cases) => cases,
+        Err(error) => return program::run_trials(arguments, Err(error)),
+    };
+    let slow = |case: &Case| case.power_cut.as_ref().is_some_and(|cut| cut.slow);
+    for case in cases.into_iter().filter(slow) {
+        let (name, work) = (case.name.clone(), case.name.clone());
+        let trial = program::trial(name, work, move |work| {
+            let level = case.machine.as_ref().context("no [machine] table")?;
+            machine_level::run(&case, level, work)
+        });
+        trials.push(trial.with_ignored_flag(!all && !named));
+    }
     program::run_trials(arguments, Ok(trials))
 }
 
@@ -50,13 +65,17 @@ fn agree(name: &str, upgrade: HalfUpgrade, lines: usize, work: &Path) -> Result<
     let legs = killed_after(upgrade, lines, work)?;
     let patient = Patient::with(legs, work);
     let report = diagnosed(&patient)?;
-    let blockers = ids(&report, "blocker");
-    let unreachable = ids(&report, "unreachable");
+    patient.look(|root| dpkg::expect_counts(&report, root, upgrade))?;
     let boot = patient.trial_boot("boot")?;
-    let kind = report["verdict"]["kind"].as_str().unwrap_or_default();
-    progress::line(&format!(
-        "{name}: foretold {kind} {blockers:?} {unreachable:?}; {boot}"
-    ));
+    progress::line(&row(name, &report, &boot));
+    expect_foretold(&report, &boot)
+}
+
+/// PID 1 starts, and a login prompt comes, exactly when nothing foretells the
+/// contrary.
+fn expect_foretold(report: &Report, boot: &Boot) -> Result<()> {
+    let blockers = of_severity(report, "blocker");
+    let unreachable = of_severity(report, "unreachable");
     // A getty that does not come is a service; PID 1 had started before.
     let started = matches!(boot, Boot::Login | Boot::Emergency | Boot::NoGetty(_));
     let init_starts = !blockers.iter().any(|id| !id.starts_with("services/"));
@@ -66,32 +85,41 @@ fn agree(name: &str, upgrade: HalfUpgrade, lines: usize, work: &Path) -> Result<
     );
     let login = blockers.is_empty() && unreachable.iter().all(|id| id.starts_with("reach/"));
     ensure!(
-        login == (boot == Boot::Login),
+        login == (*boot == Boot::Login),
         "foretold {blockers:?} and {unreachable:?}, but the boot ended as {boot}"
     );
     Ok(())
 }
 
+/// A row for people: the moment, what was foretold and what the boot did.
+fn row(name: &str, report: &Report, boot: &Boot) -> String {
+    let foretold = |finding: &&Finding| matches!(&*finding.severity, "blocker" | "unreachable");
+    let mut ids: Vec<&str> = report
+        .findings
+        .iter()
+        .filter(foretold)
+        .map(|finding| finding.id.as_str())
+        .collect();
+    ids.dedup();
+    let ids = match ids.is_empty() {
+        true => "nothing stops it".to_owned(),
+        false => ids.join(", "),
+    };
+    format!("| {name} | {ids} | {boot} |")
+}
+
 /// The diagnosis of the disks, here and not in a rescue system.
-fn diagnosed(patient: &Patient) -> Result<Value> {
+fn diagnosed(patient: &Patient) -> Result<Report> {
     let mut command = Command::new(LIFEBOOT);
     command.args(["diagnose", "--json"]);
     for disk in patient.disks() {
         command.arg("--disk").arg(disk);
     }
-    let output = command.output().context("starting lifeboot")?;
-    serde_json::from_slice(&output.stdout).with_context(|| {
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        format!("reading the report; lifeboot said {words:?}")
-    })
+    Report::of(&mut command)
 }
 
-fn ids(report: &Value, severity: &str) -> Vec<String> {
-    let findings = report["findings"].as_array().cloned().unwrap_or_default();
-    let of_severity = findings
-        .iter()
-        .filter(|finding| finding["severity"] == severity);
-    of_severity
-        .filter_map(|finding| finding["id"].as_str().map(str::to_owned))
-        .collect()
+fn of_severity(report: &Report, severity: &str) -> Vec<String> {
+    let findings = report.findings.iter();
+    let of_severity = findings.filter(|finding| finding.severity == severity);
+    of_severity.map(|finding| finding.id.clone()).collect()
 }

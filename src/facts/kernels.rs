@@ -134,14 +134,15 @@ pub(super) fn collect(root: &RootDir, survey: Option<&Survey>) -> Kernels {
         kernels.unreadable = Some(format!("more than {NAMES_MAX} names of kernels"));
         return kernels;
     };
-    if let Some(grub) = &mut kernels.grub {
-        grub.follow(&links);
+    for menu in kernels.grub.iter_mut().chain(&mut kernels.other_menus) {
+        menu.follow(&links);
     }
-    let grub = kernels.grub.as_ref();
+    let menus: Vec<&Menu> = kernels.grub.iter().chain(&kernels.other_menus).collect();
     let found = images
         .into_iter()
-        .filter_map(|(image, name)| look(root, grub, &links, image, &name));
-    kernels.kernels = found.collect();
+        .filter_map(|(image, name)| look(root, &menus, &links, image, &name));
+    let found: Vec<Kernel> = found.collect();
+    kernels.kernels = found;
     kernels
 }
 
@@ -192,7 +193,7 @@ fn names(root: &RootDir, entries: &[root_dir::Entry]) -> Option<Names> {
 
 fn look(
     root: &RootDir,
-    grub: Option<&Menu>,
+    menus: &[&Menu],
     links: &[(String, String)],
     image: String,
     name: &str,
@@ -206,7 +207,10 @@ fn look(
     let by_name = initramfs_names(name)
         .into_iter()
         .find(|path| root.metadata(path).is_ok());
-    let initramfs = by_name.or_else(|| grub?.initramfs_of(&image).map(str::to_owned));
+    let initramfs = by_name.or_else(|| {
+        let named = menus.iter().find_map(|menu| menu.initramfs_of(&image));
+        named.map(str::to_owned)
+    });
     let own = links.iter().filter(|(_, target)| *target == image);
     Some(Kernel {
         whole: told.is_ok(),

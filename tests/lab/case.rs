@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::boot::Expect;
 use super::half_upgrade::HalfUpgrade;
+use super::power_cut::PowerCut;
 use super::suite::Suite;
 use super::{repo, run};
 
@@ -27,6 +28,8 @@ pub struct Case {
     pub openrc: bool,
     /// An upgrade killed halfway, before the break step.
     pub half_upgrade: Option<HalfUpgrade>,
+    /// An upgrade during which the power failed, before the break step.
+    pub power_cut: Option<PowerCut>,
     /// Bash, run with the patient's root as working directory.
     #[serde(rename = "break")]
     pub break_step: Option<String>,

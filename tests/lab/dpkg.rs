@@ -197,10 +197,18 @@ fn planned_and_done(root: &Path, dpkg: &States) -> Result<(usize, usize)> {
 fn title(root: &Path, upgrade: HalfUpgrade) -> Result<Option<String>> {
     let dpkg = states(root)?;
     let (planned, done) = planned_and_done(root, &dpkg)?;
-    let unfinished = dpkg.values().any(|(state, _)| state != "installed");
+    let unfinished = dpkg.values().filter(|(state, _)| state != "installed");
+    let unfinished = unfinished.count();
     let (from, to) = upgrade.ends();
     Ok(match planned - done {
-        0 if unfinished => bail!("all is upgraded and something is unfinished"),
+        // A power cut emptied the log.
+        0 if planned == 0 && unfinished == 1 => {
+            Some("one package is not completely installed".to_owned())
+        }
+        0 if planned == 0 && unfinished > 1 => Some(format!(
+            "{unfinished} packages are not completely installed"
+        )),
+        0 if unfinished > 0 => bail!("all is upgraded and something is unfinished"),
         0 => None,
         left => Some(format!(
             "an upgrade from {} to {} stopped: {left} of {planned} packages are not done",

@@ -2,21 +2,15 @@
 //!
 //! `docs/lab.md` tells what was found at which point.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::legs::Legs;
 use super::suite::Suite;
+use super::upgrading::{Moment, UPGRADE, Upgrading};
 use super::{base, cache, disks, progress, run};
 
 /// An upgrade and the moment of its end.
@@ -28,27 +22,6 @@ pub enum HalfUpgrade {
     /// Debian 12 to 13: systemd's library is new, systemd itself still old.
     BookwormTrixie,
 }
-
-/// The moment in which an upgrade dies.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// dpkg's log holds these words.
-    Words(&'static str),
-    /// dpkg's log has grown by so many lines.
-    Lines(usize),
-}
-
-impl Moment {
-    fn is_reached(self, log: &str) -> bool {
-        match self {
-            Self::Words(words) => log.contains(words),
-            Self::Lines(count) => log.lines().count() >= count,
-        }
-    }
-}
-
-/// Milliseconds without a line in dpkg's log after which something hangs.
-const SILENCE_MS: u16 = 60_000;
 
 impl HalfUpgrade {
     /// The release it begins with.
@@ -154,14 +127,6 @@ chmod 755 usr/sbin/policy-rc.d
 touch var/log/dpkg.log
 "#;
 
-/// No service starts, and no device of this host is within reach.
-const UPGRADE: &str = r#"
-mount -t proc proc proc
-mount -t sysfs -o ro sysfs sys
-exec chroot . apt-get -q -y -o Dpkg::Use-Pty=0 \
-    -o Dpkg::Options::=--force-confold full-upgrade
-"#;
-
 const TIDY: &str = "rm usr/sbin/policy-rc.d";
 
 /// [`apply`], at the moment after which init cannot start.
@@ -170,8 +135,17 @@ fn apply_usual(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
     check_init(upgrade, patient)
 }
 
-/// Upgrades the tree `patient` and kills everything in the middle of it.
-fn apply(upgrade: HalfUpgrade, moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
+/// Puts the next release into the sources of the tree `patient` and all that the
+/// upgrade needs into its cache.
+pub fn download(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
+    prepare(upgrade, patient, dir)?;
+    run::shell("tidying up behind the download", patient, TIDY)
+}
+
+/// What makes a download, for the key of who keeps its outcome.
+pub const DOWNLOAD: [&str; 2] = [PREPARE, TIDY];
+
+fn prepare(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
     let prepare = dir.join("prepare.log");
     progress::step("  downloading the upgrade", || {
         run::logged(
@@ -186,7 +160,12 @@ fn apply(upgrade: HalfUpgrade, moment: Moment, patient: &Path, dir: &Path) -> Re
                 .env("LC_ALL", "C")
                 .current_dir(patient),
         )
-    })?;
+    })
+}
+
+/// Upgrades the tree `patient` and kills everything in the middle of it.
+fn apply(upgrade: HalfUpgrade, moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
+    prepare(upgrade, patient, dir)?;
     progress::step("  upgrading, and killing the upgrade", || {
         run_and_kill(moment, patient, dir)
     })?;
@@ -194,71 +173,13 @@ fn apply(upgrade: HalfUpgrade, moment: Moment, patient: &Path, dir: &Path) -> Re
 }
 
 fn run_and_kill(moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
-    let log_path = patient.join("var/log/dpkg.log");
-    let mut log =
-        File::open(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
-    log.seek(SeekFrom::End(0))?;
-    let watch = Inotify::init(InitFlags::IN_NONBLOCK).context("starting inotify")?;
-    watch
-        .add_watch(&log_path, AddWatchFlags::IN_MODIFY)
-        .with_context(|| format!("watching {}", log_path.display()))?;
-
-    let said = dir.join("upgrade.log");
-    let said_file = File::create(&said).with_context(|| format!("creating {}", said.display()))?;
-    // In a process namespace of its own: when its first process dies, the
-    // kernel kills all others in the same moment, as a power cut would.
-    let mut upgrading = Command::new("unshare")
-        .args(["--mount", "--pid", "--fork", "--kill-child"])
-        .args(["bash", "-euo", "pipefail", "-c", UPGRADE])
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("LC_ALL", "C")
-        .current_dir(patient)
-        .stdin(Stdio::null())
-        .stdout(said_file.try_clone()?)
-        .stderr(said_file)
-        .spawn()
-        .context("starting the upgrade")?;
-    let reached = wait_for(moment, &mut log, &watch, &mut upgrading)
-        .with_context(|| format!("the upgrade's words are in {}", said.display()));
-    let killed = kill_all(&mut upgrading);
-    reached.and(killed)
-}
-
-/// Waits until dpkg has logged what the moment needs.
-fn wait_for(moment: Moment, log: &mut File, watch: &Inotify, upgrading: &mut Child) -> Result<()> {
-    let mut text = String::new();
-    loop {
-        let before = text.len();
-        log.read_to_string(&mut text)
-            .context("reading dpkg's log")?;
-        if moment.is_reached(&text) {
-            return Ok(());
-        }
-        if text.len() > before {
-            continue;
-        }
-        if let Some(status) = upgrading.try_wait()? {
-            bail!("the upgrade ended with {status} before {moment:?}");
-        }
-        let mut events = [PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut events, PollTimeout::from(SILENCE_MS))? == 0 {
-            bail!("dpkg logged nothing for {SILENCE_MS} ms, waiting for {moment:?}");
-        }
-        watch.read_events().context("reading inotify events")?;
-    }
-}
-
-/// SIGKILL to the first process of the upgrade's namespace, thus to all.
-fn kill_all(upgrading: &mut Child) -> Result<()> {
-    let id = upgrading.id();
-    let list = format!("/proc/{id}/task/{id}/children");
-    let children = fs::read_to_string(&list).with_context(|| format!("reading {list}"))?;
-    for child in children.split_whitespace() {
-        let child = child.parse().with_context(|| format!("reading {list}"))?;
-        kill(Pid::from_raw(child), Signal::SIGKILL).context("killing the upgrade")?;
-    }
-    upgrading.wait().context("waiting for the killed upgrade")?;
-    Ok(())
+    let mut upgrading = Upgrading::start(patient, dir)?;
+    let reached = upgrading
+        .reach(moment)
+        .with_context(|| format!("the upgrade's words are in {}", dir.display()));
+    let killed = upgrading.kill();
+    ensure!(reached?, "the upgrade ended before {moment:?}");
+    killed
 }
 
 /// The moment was hit only if init really cannot start any more.

@@ -161,9 +161,9 @@ impl Layout {
             let files = source.copy_to(dir)?.disks();
             for (number, present) in self.boots.iter().enumerate() {
                 let chosen = choose(&files, present)?;
-                let mut machine =
-                    Machine::with_disks(&chosen).start(dir, &format!("boot{number}"))?;
-                match machine.boot() {
+                let machine = Machine::with_disks(&chosen);
+                let (_running, boot) = machine.boot(dir, &format!("boot{number}"))?;
+                match boot {
                     Boot::Login => {}
                     other => bail!("with the disks {present:?} it did not boot: {other}"),
                 }

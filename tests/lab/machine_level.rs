@@ -13,7 +13,7 @@ use super::qemu::{Bus, Drive, Machine};
 use super::report::Report;
 use super::rescue::{Rescue, Session};
 use super::suite::Suite;
-use super::{LIFEBOOT, disks, half_upgrade, progress, uefi};
+use super::{LIFEBOOT, disks, dpkg, half_upgrade, progress, uefi};
 
 /// The patient of one case: its disks and where its logs go.
 #[derive(Debug)]
@@ -28,9 +28,10 @@ pub struct Patient {
 impl Patient {
     /// Fresh disks of `case`'s server, broken as the case says.
     pub fn of(case: &Case, work: &Path) -> Result<Self> {
-        let source = match case.half_upgrade {
-            Some(upgrade) => half_upgrade::disks(upgrade)?,
-            None => disks::healthy(case.base)?,
+        let source = match (&case.power_cut, case.half_upgrade) {
+            (Some(cut), _) => cut.disks(&case.name)?,
+            (None, Some(upgrade)) => half_upgrade::disks(upgrade)?,
+            (None, None) => disks::healthy(case.base)?,
         };
         let legs = source.copy_to(work)?;
         let level = case.machine.as_ref();
@@ -38,7 +39,10 @@ impl Patient {
         if uefi {
             uefi::convert(&legs, work)?;
         }
-        legs.change(&work.join("mnt"), |root| case.break_tree(root))?;
+        // A mount for writing would replay the journal.
+        if case.break_step.is_some() {
+            legs.change(&work.join("mnt"), |root| case.break_tree(root))?;
+        }
         if let Some(script) = level.and_then(|level| level.break_esp.as_ref()) {
             uefi::change(&legs, work, script)?;
         }
@@ -70,7 +74,8 @@ impl Patient {
     /// Boots it from firmware through its own boot loader, and switches off.
     pub fn boot(&self, name: &str) -> Result<Boot> {
         let machine = Machine::with_disks(&self.disks()).uefi(self.variables.clone());
-        Ok(machine.start(&self.work, name)?.boot())
+        let (_, boot) = machine.boot(&self.work, name)?;
+        Ok(boot)
     }
 
     /// [`Patient::boot`], on copies of the disks that are thrown away.
@@ -124,6 +129,14 @@ impl Patient {
         Ok(manifest)
     }
 
+    /// Runs `look` on its root filesystem with its journal replayed, on a copy.
+    pub fn look_settled(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let dir = self.work.join("settled");
+        let mounted = self.legs.copy_to(&dir)?.settle(&dir.join("mnt"))?;
+        look(mounted.path())?;
+        mounted.unmount()
+    }
+
     /// Runs `look` on its root filesystem, mounted read-only.
     pub fn look(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let mounted = self.legs.look(&self.work.join("mnt"))?;
@@ -150,13 +163,16 @@ pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
 
     let (session, _) =
         patient.rescue_unchanged(&rescue, &["diagnose --json"], "rescue-diagnose")?;
-    expect_report(
+    let report = expect_report(
         &session,
         0,
         &session.output,
         &level.findings,
         &level.verdict,
     )?;
+    if let Some(cut) = &case.power_cut {
+        patient.look_settled(|root| dpkg::expect_counts(&report, root, cut.upgrade))?;
+    }
     match &level.repaired {
         Some(repaired) => repair(&patient, &rescue, repaired),
         None => Ok(()),
@@ -203,12 +219,13 @@ fn expect_report(
     text: &str,
     findings: &[String],
     verdict: &str,
-) -> Result<()> {
+) -> Result<Report> {
     let (report, _) =
         Report::first(text).with_context(|| format!("see {}", session.log.display()))?;
     report
         .expect(findings, verdict, session.exit_codes[command])
-        .with_context(|| format!("console in {}", session.log.display()))
+        .with_context(|| format!("console in {}", session.log.display()))?;
+    Ok(report)
 }
 
 /// True when the kernel had to reset the emulated controller (NVMe base

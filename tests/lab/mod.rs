@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod mirror;
 pub mod modules;
 pub mod mounts;
+pub mod power_cut;
 pub mod program;
 pub mod progress;
 pub mod qemu;
@@ -37,6 +38,7 @@ pub mod system_tree;
 pub mod tools;
 pub mod tree_level;
 pub mod uefi;
+pub mod upgrading;
 
 use std::fs;
 use std::path::{Path, PathBuf};

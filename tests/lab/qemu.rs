@@ -1,8 +1,9 @@
 //! Starts virtual machines and hears what becomes of them.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,14 +12,21 @@ use super::boot::{self, Boot};
 use super::serial::{Heard, Serial};
 use super::uefi;
 
-/// How long a machine without KVM may take to show how its boot ends.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a machine without KVM may take to show how its boot ends, on a busy
+/// host.
+pub const PATIENCE: Duration = Duration::from_secs(400);
 
 /// Without cmpxchg16b: QEMU 7.2 emulates it with wrong flags, and a 6.12
 /// kernel, whose allocator uses it, then dies early or late. For the like
 /// reason a guest has one processor: with two, a kernel that patched its own
 /// code was seen to hang in it. Two machines at a time fill two cores anyway.
 const CPU: &str = "max,cx16=off";
+
+/// What the kernel says that got no timer interrupt in time.
+const NO_TIMER: &str = "IO-APIC + timer doesn't work!";
+
+/// How often a guest without a timer is started.
+const TRIES: usize = 3;
 
 /// How a disk is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +136,10 @@ pub struct Direct {
 #[derive(Debug)]
 pub struct Running {
     process: Child,
+    keyboard: ChildStdin,
     serial: Serial,
+    /// What [`Running::hear`] has used up of the console.
+    heard: usize,
     /// What it wrote to its second serial line.
     pub data: PathBuf,
 }
@@ -186,16 +197,19 @@ impl Machine {
             .with_context(|| format!("creating {}", complaints.display()))?;
         let mut process = self
             .command(&data)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints_file)
             .spawn()
             .context("starting qemu-system-x86_64")?;
         let console = process.stdout.take().context("QEMU without a console")?;
+        let keyboard = process.stdin.take().context("QEMU without a keyboard")?;
         let serial = Serial::new(console, &logs.join(format!("{name}.log")))?;
         Ok(Running {
             process,
+            keyboard,
             serial,
+            heard: 0,
             data,
         })
     }
@@ -209,6 +223,20 @@ impl Machine {
             (0, uefi::CODE.to_owned(), ",readonly=on"),
             (1, variables.display().to_string(), ""),
         ]
+    }
+
+    /// Switches it on and waits for the end of its boot. On a host that is too
+    /// busy a guest's kernel may find no timer, long before it sees a disk; then
+    /// it is switched on again.
+    pub fn boot(&self, logs: &Path, name: &str) -> Result<(Running, Boot)> {
+        for _ in 0..TRIES {
+            let mut running = self.start(logs, name)?;
+            match running.boot() {
+                Boot::Panic(words) if words.contains(NO_TIMER) => {}
+                boot => return Ok((running, boot)),
+            }
+        }
+        bail!("the host is too busy: {TRIES} times the guest found no timer")
     }
 
     fn has(&self, bus: Bus) -> bool {
@@ -291,6 +319,34 @@ impl Running {
             bail!("QEMU ended with {status}");
         }
         Ok(self.serial.text().to_owned())
+    }
+
+    /// Waits until the console says `words`, after what was heard before.
+    pub fn hear(&mut self, words: &str, patience: Duration) -> Result<()> {
+        let from = self.heard;
+        let end = |text: &str| Some(from + text.get(from..)?.find(words)? + words.len());
+        match self.serial.wait(Instant::now() + patience, end) {
+            Heard::Match(end) => {
+                self.heard = end;
+                Ok(())
+            }
+            Heard::Closed => bail!("the machine went off before it said {words:?}"),
+            Heard::Late => bail!("the machine did not say {words:?} in {patience:?}"),
+        }
+    }
+
+    /// Types `line` on the console.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        let typed = self.keyboard.write_all(format!("{line}\n").as_bytes());
+        typed.and_then(|()| self.keyboard.flush()).context("typing")
+    }
+
+    /// The power is cut: SIGKILL for QEMU. What the machine had in its memory is
+    /// gone, and what it had written to its disks is in the images.
+    pub fn cut_power(mut self) -> Result<()> {
+        self.process.kill().context("killing QEMU")?;
+        self.process.wait().context("waiting for QEMU")?;
+        Ok(())
     }
 
     /// All that the console said so far.

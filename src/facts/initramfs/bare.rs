@@ -67,8 +67,7 @@ pub struct Bare {
 }
 
 pub(super) fn collect(sources: Sources<'_>) -> Vec<Bare> {
-    let grub = sources.kernels.grub.as_ref();
-    let entry = grub.and_then(|grub| grub.default_entry());
+    let entry = sources.kernels.default_entry();
     let is_given_none = |kernel: &Kernel| {
         entry.is_some_and(|entry| entry.initramfs.is_empty() && entry.kernel == kernel.image)
     };
