@@ -224,10 +224,10 @@ fn patient_changed_since(work: &Path) -> Result<()> {
     let (rehearsed, _) = rehearse(root, &scratch, &[], "echo x >> /etc/issue; echo y > /etc/y")?;
     rehearsed.check(&RootDir::open(root)?)?;
     fs::write(root.join("etc/issue"), "edited meanwhile")?;
-    let error = rehearsed
-        .check(&RootDir::open(root)?)
-        .unwrap_err()
-        .to_string();
+    let Err(error) = rehearsed.check(&RootDir::open(root)?) else {
+        bail!("it was not noticed");
+    };
+    let error = error.to_string();
     ensure!(
         error.contains("/etc/issue changed since the rehearsal"),
         "{error}"

@@ -320,7 +320,7 @@ mod tests {
             ("../lib/modules/6.9.1-arch1-1/modules.dep", b"x"),
         ]);
         let root = RootDir::open(folder.path()).unwrap();
-        let found = collect(&root).kernels;
+        let found = collect(&root, None).kernels;
         assert_eq!(found[0].release, "6.9.1-arch1-1");
         assert_eq!(
             found[0].initramfs.as_deref(),
@@ -340,7 +340,7 @@ mod tests {
             ("grub/grub.cfg", menu),
         ]);
         let root = RootDir::open(folder.path()).unwrap();
-        let found = collect(&root).kernels;
+        let found = collect(&root, None).kernels;
         assert_eq!(found[0].initramfs.as_deref(), Some("/boot/initramfs.img"));
     }
 
@@ -366,7 +366,7 @@ mod tests {
         fs::write(at.join("bzImage"), kernel("5.4 (x)")).unwrap();
         symlink("bzImage", at.join("vmlinuz-5.4")).unwrap();
         let root = RootDir::open(folder.path()).unwrap();
-        let kernels = collect(&root);
+        let kernels = collect(&root, None);
         let [only, own, elsewhere] = kernels.kernels.as_slice() else {
             unreachable!("{kernels:?}")
         };

@@ -260,7 +260,7 @@ fn further_filesystem_cut_at_any_step(tree: &Path, before: &Manifest) {
         }
         assert_eq!(&whole(tree), before, "stop {stop}");
         if !was_cut {
-            assert!(stop >= 40, "only {stop} stops");
+            assert!(stop >= 25, "only {stop} stops");
             return;
         }
     }

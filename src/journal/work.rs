@@ -205,17 +205,10 @@ impl<'a, 'o> Work<'a, 'o> {
     fn settled_back(&self) -> Result<usize> {
         let course = self.log.story().course;
         let mut standing = course.standing;
-        while course.undo_started {
-            let group = standing.saturating_sub(TOGETHER)..standing;
-            let mut first = None;
-            for index in group {
-                if self.has_arrived(&self.steps()[index], true)? {
-                    first = Some(index);
-                    break;
-                }
+        if course.undo_started {
+            while let Some(first) = self.taken_back_last(standing)? {
+                standing = first;
             }
-            let Some(first) = first else { break };
-            standing = first;
         }
         if let Some(step) = standing.checked_sub(1).and_then(|i| self.steps().get(i))
             && let Standing::Before = self.standing(step, true)?
@@ -223,6 +216,17 @@ impl<'a, 'o> Work<'a, 'o> {
             bail!("{} is not there any more", encode(&step.to));
         }
         Ok(standing)
+    }
+
+    /// Of the last group before `standing` the first step that was taken back:
+    /// all after it were, too.
+    fn taken_back_last(&self, standing: usize) -> Result<Option<usize>> {
+        for index in standing.saturating_sub(TOGETHER)..standing {
+            if self.has_arrived(&self.steps()[index], true)? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
     }
 
     fn standing(&self, step: &Step, undo: bool) -> Result<Standing> {

@@ -49,7 +49,7 @@ pub struct Rehearsal<'s> {
 #[derive(Debug)]
 pub enum Attempt<'s> {
     /// Every program ended well.
-    Well(Rehearsal<'s>),
+    Well(Box<Rehearsal<'s>>),
     /// One did not, and must.
     Failed {
         /// Which.
@@ -103,11 +103,11 @@ impl<'s> Rehearsal<'s> {
         }
         let before = layers.before().context("the layers are not sealed")?;
         let difference = difference(before, &layers.tree().root, &layers.changes()?)?;
-        Ok(Attempt::Well(Self {
+        Ok(Attempt::Well(Box::new(Self {
             layers,
             difference,
             own: actions.to_vec(),
-        }))
+        })))
     }
 
     /// The tree as it would be.
