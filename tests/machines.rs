@@ -9,9 +9,11 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     lab::program::run(Arguments::from_args(), |case| {
-        let Some(level) = case.machine.clone() else {
+        let Some(mut level) = case.machine.clone() else {
             return Vec::new();
         };
+        // Repaired it is among the upgrades.
+        level.repaired = level.repaired.filter(|repaired| !repaired.slow);
         // Such a case is among the upgrades.
         if case.power_cut.as_ref().is_some_and(|cut| cut.slow) {
             return Vec::new();

@@ -48,8 +48,7 @@ fn main() -> ExitCode {
         Ok(cases) => cases,
         Err(error) => return program::run_trials(arguments, Err(error)),
     };
-    let slow = |case: &Case| case.power_cut.as_ref().is_some_and(|cut| cut.slow);
-    for case in cases.into_iter().filter(slow) {
+    for case in cases.into_iter().filter(Case::is_slow) {
         let (name, work) = (case.name.clone(), case.name.clone());
         let trial = program::trial(name, work, move |work| {
             let level = case.machine.as_ref().context("no [machine] table")?;

@@ -104,6 +104,10 @@ pub struct Repaired {
     /// Whether `undo` must bring back every byte of the broken state.
     #[serde(default)]
     pub undo: bool,
+    /// Only in `scripts/corpus`: programs of the patient work for a quarter of
+    /// an hour in an emulated machine (machines only).
+    #[serde(default)]
+    pub slow: bool,
 }
 
 fn both() -> usize {
@@ -111,6 +115,16 @@ fn both() -> usize {
 }
 
 impl Case {
+    /// True when a part of it takes too long for every test run.
+    pub fn is_slow(&self) -> bool {
+        let repaired = self
+            .machine
+            .as_ref()
+            .and_then(|level| level.repaired.as_ref());
+        self.power_cut.as_ref().is_some_and(|cut| cut.slow)
+            || repaired.is_some_and(|repaired| repaired.slow)
+    }
+
     /// All cases, by name.
     pub fn all() -> Result<Vec<Self>> {
         let folder = repo().join("tests/cases");
