@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Instant;
-use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use lab::boot::{Boot, Expect};
