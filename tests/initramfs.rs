@@ -166,6 +166,13 @@ fn told() -> Vec<Told> {
         verdict: "undetermined",
         code: 40,
     };
+    let rebuilt = |name, changes, findings| Told {
+        name,
+        changes,
+        findings,
+        verdict: "repairable",
+        code: 10,
+    };
     let boots = |name, changes, findings| Told {
         name,
         changes,
@@ -207,12 +214,12 @@ fn told() -> Vec<Told> {
             ],
             &[],
         ),
-        blocker(
+        rebuilt(
             "no-mdadm",
             vec![("/mdadm", Value::Null)],
             &["initramfs/mdadm-missing"],
         ),
-        blocker(
+        rebuilt(
             "no-raid1",
             vec![("/drivers/1/state", lost)],
             &["initramfs/driver-missing"],
