@@ -16,7 +16,7 @@ const BETWEEN_STEPS: Duration = Duration::from_secs(5);
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Steps that are told one by one; of more, one is told now and then.
-const TOLD_ALL: usize = 40;
+const TOLD_ALL: usize = 100;
 
 /// Says which step of a repair is done, or taken back.
 pub(super) fn steps() -> impl FnMut(&Step<'_>) {
