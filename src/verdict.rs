@@ -207,6 +207,10 @@ fn headline(
         (_, Some((effect, stop))) if plan.uncovered.is_empty() => {
             format!("{effect}: {stop}; that can be repaired, the rest is unknown")
         }
+        // What programs of the patient mend shows only when they have run.
+        (_, Some((effect, stop))) if !plan.programs().is_empty() => {
+            format!("{effect}: {stop}; what the repair mends of it, its rehearsal shows")
+        }
         (_, Some((effect, stop))) => {
             format!("{effect}, and not all can be repaired here: {stop}")
         }
