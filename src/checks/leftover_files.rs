@@ -38,6 +38,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let evidence = files.iter().take(NAMED_MAX).map(|file| {
         let owner = file.owner.as_deref().unwrap_or("no package");
         let said = match (file.is_old, file.beside) {
+            (true, true) if file.new_waits => "the old file, kept; it is still in place",
             (true, true) => "the old file, kept; the new one is in place",
             (true, false) => "the old file, kept; the file itself is missing",
             (false, true) => "the new file, maybe cut off; the old one is in place",

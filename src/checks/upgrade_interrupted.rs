@@ -3,6 +3,7 @@
 use super::{Check, releases_mixed, some};
 use crate::facts::history::Clock;
 use crate::facts::history::timeline::{self, Stopped};
+use crate::facts::packages::standing::{Basis, Counts};
 use crate::facts::packages::{Dpkg, Packages, State, count_states};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Evidence, Findings, Severity, Stage};
@@ -38,12 +39,13 @@ fn run(facts: &Facts, out: &mut Findings) {
     if unfinished.is_empty() && run.is_none() && dpkg.pending_updates == 0 {
         return;
     }
-    let title = match (run, unfinished.len()) {
-        (Some(run), _) => format!(
-            "an upgrade{} stopped: {} of {} packages are not done",
+    let logged = run.map(|run| (run.planned, run.done));
+    let listed = by_lists(dpkg).map(|counts| (counts.planned, counts.done));
+    let title = match (logged.or(listed), unfinished.len()) {
+        (Some((planned, done)), _) => format!(
+            "an upgrade{} stopped: {} of {planned} packages are not done",
             between(dpkg),
-            run.planned.saturating_sub(run.done),
-            run.planned
+            planned.saturating_sub(done),
         ),
         (None, 0) => "dpkg was cut off while it wrote its database".into(),
         (None, 1) => "one package is not completely installed".into(),
@@ -58,6 +60,17 @@ fn run(facts: &Facts, out: &mut Findings) {
         );
     out.push(finding);
     doubt(dpkg, tree, out);
+}
+
+/// How far an upgrade to another release is of which apt's log says nothing: a
+/// power cut leaves an empty one behind.
+fn by_lists(dpkg: &Dpkg) -> Option<&Counts> {
+    let standing = &dpkg.standing;
+    let counts = &standing.counts;
+    let begun = counts.done + counts.unpacked > 0 && counts.done < counts.planned;
+    let told = dpkg.upgrade.is_none() && standing.basis == Basis::Lists;
+    (told && begun && standing.crosses_releases() && !dpkg.unfinished().is_empty())
+        .then_some(counts)
 }
 
 /// ` from Debian 12 (bookworm) to Debian 13 (trixie)`
@@ -83,6 +96,14 @@ fn evidence(dpkg: &Dpkg, tree: &Tree) -> Vec<Evidence> {
             "{:?} began {began} and never ended: {} packages planned, {} done, \
              {} unpacked, {} cut off, {} untouched",
             run.command, run.planned, run.done, run.unpacked, run.half, run.untouched
+        );
+        all.push(Evidence::seen("/var/log/apt/history.log", what));
+    }
+    if let Some(counts) = by_lists(dpkg) {
+        let what = format!(
+            "no upgrade; by /var/lib/apt/lists {} packages are to be upgraded: {} done, \
+             {} unpacked, {} cut off, {} untouched",
+            counts.planned, counts.done, counts.unpacked, counts.half, counts.untouched
         );
         all.push(Evidence::seen("/var/log/apt/history.log", what));
     }

@@ -196,19 +196,16 @@ fn planned_and_done(root: &Path, dpkg: &States) -> Result<(usize, usize)> {
 /// left to do.
 fn title(root: &Path, upgrade: HalfUpgrade) -> Result<Option<String>> {
     let dpkg = states(root)?;
-    let (planned, done) = planned_and_done(root, &dpkg)?;
-    let unfinished = dpkg.values().filter(|(state, _)| state != "installed");
-    let unfinished = unfinished.count();
+    let unfinished = dpkg.values().any(|(state, _)| state != "installed");
+    let (planned, done) = match planned_and_done(root, &dpkg)? {
+        // A power cut emptied the log.
+        (0, _) if !unfinished => return Ok(None),
+        (0, _) => by_lists(root)?,
+        logged => logged,
+    };
     let (from, to) = upgrade.ends();
     Ok(match planned - done {
-        // A power cut emptied the log.
-        0 if planned == 0 && unfinished == 1 => {
-            Some("one package is not completely installed".to_owned())
-        }
-        0 if planned == 0 && unfinished > 1 => Some(format!(
-            "{unfinished} packages are not completely installed"
-        )),
-        0 if unfinished > 0 => bail!("all is upgraded and something is unfinished"),
+        0 if unfinished => bail!("all is upgraded and something is unfinished"),
         0 => None,
         left => Some(format!(
             "an upgrade from {} to {} stopped: {left} of {planned} packages are not done",
@@ -216,6 +213,15 @@ fn title(root: &Path, upgrade: HalfUpgrade) -> Result<Option<String>> {
             label(to),
         )),
     })
+}
+
+/// Packages that apt's lists would bring, and how many of them are done:
+/// [`agrees`] has compared each with dpkg.
+fn by_lists(root: &Path) -> Result<(usize, usize)> {
+    let counts = &packages(root)?["standing"]["counts"];
+    let count = |field: &str| counts[field].as_u64().context("no such count");
+    let (planned, done) = (count("planned")?, count("done")?);
+    Ok((usize::try_from(planned)?, usize::try_from(done)?))
 }
 
 fn label(suite: Suite) -> &'static str {

@@ -1,6 +1,7 @@
 //! Files that dpkg left behind when it was cut off (`tarobject` in its
-//! src/main/archives.c): it writes `NAME.dpkg-new`, keeps the old file as
-//! `NAME.dpkg-tmp`, and renames the new one over `NAME`.
+//! src/main/archives.c): it writes `NAME.dpkg-new` and keeps the old file as
+//! `NAME.dpkg-tmp`, a hard link, for the whole package. Then it renames each new
+//! one over `NAME` (`tar_deferred_extract`), and at last removes the old ones.
 
 use std::path::Path;
 
@@ -35,6 +36,9 @@ pub struct Leftover {
     pub is_old: bool,
     /// True when the file that it belongs to is there.
     pub beside: bool,
+    /// True when the new file is there as well: the old one is still in place.
+    #[serde(default)]
+    pub new_waits: bool,
     /// Its size.
     pub size: u64,
     /// The package that owns the file that it belongs to.
@@ -95,10 +99,12 @@ fn inside(root: &RootDir, path: &Path, owners: &Ownership, found: &mut Leftovers
             continue;
         }
         let file = path.join(whole);
+        let new = path.join(format!("{whole}.dpkg-new"));
         found.files.push(Leftover {
             path: path.join(name).display().to_string(),
             is_old,
             beside: root.symlink_metadata(&file).is_ok(),
+            new_waits: root.symlink_metadata(&new).is_ok(),
             size: directory.metadata(&entry.name).map_or(0, |meta| meta.size),
             owner: owner(owners, &file),
         });
