@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Trial};
@@ -20,11 +20,12 @@ use lifeboot::sys::contained;
 use lifeboot::sys::root_dir::RootDir;
 use lifeboot::sysroot::directory;
 use lifeboot::sysroot::layers::Scratch;
+use serde_json::Value;
 
 use lab::manifest::Manifest;
 use lab::mounts::{Overlay, with_mount_program};
 use lab::suite::Suite;
-use lab::{base, program};
+use lab::{LIFEBOOT, base, program};
 
 fn main() -> ExitCode {
     if contained::is_our_role() {
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         trial("full-scratch", full_scratch),
         trial("failing-program", failing_program),
         trial("patient-changed-since", patient_changed_since),
+        trial("no-place-to-rehearse", no_place_to_rehearse),
     ];
     program::run_trials(Arguments::from_args(), Ok(trials))
 }
@@ -143,7 +145,7 @@ fn further_filesystem(work: &Path) -> Result<()> {
     let patient = Overlay::over(&base::root(Suite::Bookworm)?, work)?;
     let root = patient.path();
     let lower = work.join("lower");
-    fs::create_dir(&lower)?;
+    fs::create_dir_all(&lower)?;
     let other = Overlay::over(&lower, &work.join("other"))?;
     let boot = with_mount_program(&["--bind"], other.path(), &root.join("boot"))?;
     fs::write(boot.path().join("initrd.img-1"), "old")?;
@@ -232,6 +234,34 @@ fn patient_changed_since(work: &Path) -> Result<()> {
         error.contains("/etc/issue changed since the rehearsal"),
         "{error}"
     );
+    Ok(())
+}
+
+/// What needs no program of the patient is repaired all the same.
+fn no_place_to_rehearse(work: &Path) -> Result<()> {
+    let patient = Overlay::over(&base::root(Suite::Bookworm)?, work)?;
+    let root = patient.path();
+    fs::rename(root.join("usr/sbin"), root.join("usr/sbin.backup"))?;
+    std::os::unix::fs::symlink("/usr/bin", root.join("usr/sbin"))?;
+    let status = root.join("var/lib/dpkg/status");
+    let text = fs::read_to_string(&status)?;
+    fs::write(
+        &status,
+        text.replacen("install ok installed", "install ok unpacked", 1),
+    )?;
+    // Nothing can be made there.
+    let said = Command::new(LIFEBOOT)
+        .args(["repair", "--yes", "--json", "--scratch", "/proc", "--root"])
+        .arg(root)
+        .output()?;
+    let said: Value = serde_json::from_slice(&said.stdout)
+        .with_context(|| String::from_utf8_lossy(&said.stderr).into_owned())?;
+    let why = said["refused"][0]["why"].as_str().unwrap_or_default();
+    ensure!(
+        why.contains("cannot be rehearsed here: making /proc/"),
+        "{said:#}"
+    );
+    ensure!(root.join("usr/sbin").symlink_metadata()?.is_dir());
     Ok(())
 }
 

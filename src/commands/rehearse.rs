@@ -30,58 +30,33 @@ pub(super) struct Outcome {
 }
 
 /// Rehearses `plan`. A repair that fails, or that does not do away with its
-/// finding, is left out, and the rest is rehearsed again.
-///
-/// # Errors
-/// No overlay can be made; the patient cannot be opened.
-pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Result<Outcome> {
+/// finding, is left out, and the rest is rehearsed again. Where nothing can be
+/// rehearsed, what runs programs is left out, and what needs none is done.
+pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Outcome {
     let mut refused = Vec::new();
     loop {
         if plan.programs().is_empty() {
-            return Ok(Outcome {
+            return Outcome {
                 plan,
                 refused,
                 rehearsed: None,
                 _scratch: None,
-            });
+            };
         }
-        mount::private_namespace().context("making a mount namespace")?;
-        let scratch = Scratch::new(args.scratch.as_deref())?;
-        say(&format!(
-            "lifeboot: rehearsing it in {} MiB of scratch; nothing is written to the patient ...",
-            scratch.bytes() >> 20
-        ));
-        let patient = Patient::look(&args.target)?;
-        let sysroot = patient.sysroot().context("there is no root to repair")?;
-        let attempt = Rehearsal::of(
-            sysroot,
-            &scratch,
-            &plan.clone().revocable().actions(),
-            &plan.programs(),
-            &mut teller(),
-        )?;
-        let out = match attempt {
-            Attempt::Failed { program, why } => {
-                let failed = |repair: &Repair| repair.programs.contains(&program);
-                take_out(&mut plan, &failed, &|_| why.clone())
+        let out = match attempt(args, before, &mut plan) {
+            Ok(Tried::Well(rehearsed, scratch)) => {
+                return Outcome {
+                    plan,
+                    refused,
+                    rehearsed: Some(rehearsed),
+                    _scratch: Some(scratch),
+                };
             }
-            Attempt::Well(rehearsal) => {
-                say("lifeboot: looking at the tree as it would be ...");
-                let after = patient.report_of(rehearsal.tree());
-                let out = judge(&mut plan, before, &after);
-                if out.is_empty() {
-                    let rehearsed = Some(rehearsal.close()?);
-                    patient.close()?;
-                    return Ok(Outcome {
-                        plan,
-                        refused,
-                        rehearsed,
-                        _scratch: Some(scratch),
-                    });
-                }
-                rehearsal.close()?;
-                out
-            }
+            Ok(Tried::LeftOut(out)) => out,
+            // No overlayfs, no room: nothing that runs programs can be tried.
+            Err(error) => take_out(&mut plan, &runs_programs, &|_| {
+                format!("it cannot be rehearsed here: {error:#}")
+            }),
         };
         for refused in &out {
             say(&format!(
@@ -90,15 +65,57 @@ pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Re
             ));
         }
         refused.extend(out);
-        patient.close()?;
     }
+}
+
+/// What one attempt came to.
+enum Tried {
+    /// All went well; the scratch holds what is to be made.
+    Well(Rehearsed, Scratch),
+    /// These repairs did not work, and are not in the plan any more.
+    LeftOut(Vec<Refused>),
+}
+
+fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried> {
+    mount::private_namespace().context("making a mount namespace")?;
+    let scratch = Scratch::new(args.scratch.as_deref())?;
+    say(&format!(
+        "lifeboot: rehearsing it in {} MiB of scratch; nothing is written to the patient ...",
+        scratch.bytes() >> 20
+    ));
+    let patient = Patient::look(&args.target)?;
+    let sysroot = patient.sysroot().context("there is no root to repair")?;
+    let actions = plan.clone().revocable().actions();
+    let programs = plan.programs();
+    let rehearsal = match Rehearsal::of(sysroot, &scratch, &actions, &programs, &mut teller())? {
+        Attempt::Well(rehearsal) => rehearsal,
+        Attempt::Failed { program, why } => {
+            let failed = |repair: &Repair| repair.programs.contains(&program);
+            let out = take_out(plan, &failed, &|_| why.clone());
+            patient.close()?;
+            return Ok(Tried::LeftOut(out));
+        }
+    };
+    say("lifeboot: looking at the tree as it would be ...");
+    let after = patient.report_of(rehearsal.tree());
+    let out = judge(plan, before, &after);
+    let rehearsed = rehearsal.close()?;
+    patient.close()?;
+    Ok(match out.is_empty() {
+        true => Tried::Well(rehearsed, scratch),
+        false => Tried::LeftOut(out),
+    })
+}
+
+fn runs_programs(repair: &Repair) -> bool {
+    !repair.programs.is_empty()
 }
 
 /// Takes out of the plan what the rehearsal showed not to work.
 fn judge(plan: &mut Plan, before: &Report, after: &Report) -> Vec<Refused> {
     let stays = |repair: &Repair| {
         let mut now = after.findings.iter();
-        !repair.programs.is_empty() && now.any(|finding| Key::of(finding) == repair.removes)
+        runs_programs(repair) && now.any(|finding| Key::of(finding) == repair.removes)
     };
     let out = take_out(plan, &stays, &|repair| {
         format!(
@@ -115,8 +132,7 @@ fn judge(plan: &mut Plan, before: &Report, after: &Report) -> Vec<Refused> {
     let Some(new) = now.find(|finding| !known.contains(&Key::of(finding))) else {
         return Vec::new();
     };
-    let runs = |repair: &Repair| !repair.programs.is_empty();
-    take_out(plan, &runs, &|_| {
+    take_out(plan, &runs_programs, &|_| {
         format!(
             "the rehearsal ended with something new: {} ({})",
             new.title, new.id

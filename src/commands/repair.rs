@@ -9,7 +9,7 @@ use super::{array_work, choice, progress, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
-use crate::journal::{self, Action, Header, Summary};
+use crate::journal::{self, Action, Header, Stock, Summary};
 use crate::outcome::Outcome;
 use crate::rehearsal::Rehearsed;
 use crate::repairs::{ArrayWork, Plan, Repair};
@@ -62,7 +62,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }
         return Ok(before.verdict.kind.outcome());
     };
-    let outcome = rehearse::rehearse(args, &before, plan)?;
+    let outcome = rehearse::rehearse(args, &before, plan);
     if outcome.plan.repairs.is_empty() || !agree_to_result(args, &outcome)? {
         return nothing_done(args, &before, &outcome);
     }
@@ -326,24 +326,15 @@ fn commit_files(
         );
     }
     let what = plan.repairs.iter().map(|r| r.title.clone()).collect();
-    let header = Header::new(what);
-    let summary = match rehearsed {
-        Some(rehearsed) => {
-            rehearsed.check(&sysroot.root)?;
-            let (root, stock) = (&sysroot.root, &rehearsed.stock);
-            let tell = &mut progress::steps();
-            uninterrupted(|| journal::commit_from(root, token, header, &actions, stock, tell))?
-        }
-        None => uninterrupted(|| {
-            journal::commit(
-                &sysroot.root,
-                token,
-                header,
-                &actions,
-                &mut progress::steps(),
-            )
-        })?,
-    };
+    let (header, root) = (Header::new(what), &sysroot.root);
+    if let Some(rehearsed) = rehearsed {
+        rehearsed.check(root)?;
+    }
+    let none = Stock::default();
+    let stock = rehearsed.map_or(&none, |rehearsed| &rehearsed.stock);
+    let tell = &mut progress::steps();
+    let summary =
+        uninterrupted(|| journal::commit_from(root, token, header, &actions, stock, tell))?;
     say("lifeboot: looking again ...");
     let mut after = patient.report();
     after.writes = patient.close()?;

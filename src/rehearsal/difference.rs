@@ -72,10 +72,7 @@ impl Walk<'_> {
                 continue;
             }
             let below = inside.join(&name);
-            let path = match changes.target == Path::new("/") {
-                true => below.clone(),
-                false => changes.target.join(below.strip_prefix("/")?),
-            };
+            let path = changes.target.join(below.strip_prefix("/")?);
             self.entry(changes, &below, &path)?;
             if self.found.actions.len() > MOST_ACTIONS {
                 bail!("more than {MOST_ACTIONS} things were changed");

@@ -1,5 +1,5 @@
-//! Stage 7, rehearsal: a plan done on layers over the patient, which stays as
-//! it is. What the patient's programs change there is worked out exactly; it
+//! Rehearsal, after the plan: it is done on layers over the patient, which stays
+//! as it is. What the patient's programs change there is worked out exactly; it
 //! can be looked at, judged like the patient itself, and then be made.
 
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ use crate::sysroot::layers::{Layers, Scratch};
 
 mod difference;
 
-pub use difference::{Difference, difference};
+use difference::{Difference, difference};
 
 /// Says to package scripts that no service may be started
 /// (`/usr/share/doc/init-system-helpers/README.policy-rc.d`).
@@ -113,11 +113,6 @@ impl<'s> Rehearsal<'s> {
     /// The tree as it would be.
     pub fn tree(&self) -> &Sysroot {
         self.layers.tree()
-    }
-
-    /// What the programs changed.
-    pub fn difference(&self) -> &Difference {
-        &self.difference
     }
 
     /// Takes the layers away, and keeps what is to be made.

@@ -1,6 +1,6 @@
 //! Runs the patient's own programs where they can do no harm: in the patient's
 //! tree (an overlay over it, normally), with processes, mounts, host name,
-//! messages and, unless it is asked for, network of their own.
+//! messages and network of their own.
 //!
 //! This program starts itself again as `lifeboot-contained`. That process
 //! moves into namespaces (namespaces(7)), gives the tree `/dev`, `/run` and
@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -59,24 +59,18 @@ pub struct Program {
     /// Names of programs that do nothing while this one runs, when they are
     /// called by their name.
     pub left_out: Vec<String>,
-    /// True when it may use the network of the rescue system.
-    pub network: bool,
     /// The longest time without a word from it.
     pub silence: Duration,
-    /// This program, for those who are not it (tests).
-    pub own: PathBuf,
 }
 
 impl Program {
-    /// A program without network that may be silent for ten minutes.
+    /// A program that may be silent for ten minutes.
     pub fn new<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Self {
         let words = words.into_iter().map(|word| word.as_ref().to_owned());
         Self {
             words: words.collect(),
             left_out: Vec::new(),
-            network: false,
             silence: Duration::from_secs(600),
-            own: PathBuf::from("/proc/self/exe"),
         }
     }
 }
@@ -98,12 +92,11 @@ pub enum Ended {
 /// # Errors
 /// This program cannot be started again; not being root.
 pub fn run(root: &Path, program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<Ended> {
-    let mut command = Command::new(&program.own);
+    let mut command = Command::new("/proc/self/exe");
     command
         .arg0(ROLE)
         .arg("outer")
         .arg(root)
-        .arg(if program.network { "network" } else { "alone" })
         .arg(program.left_out.join(":"))
         .args(&program.words)
         .env_clear()

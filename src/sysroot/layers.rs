@@ -144,8 +144,6 @@ pub struct Layers<'s> {
     mounts: Mounts,
     parts: Vec<Part>,
     scratch: &'s Scratch,
-    /// Names the next directories.
-    sealed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -188,7 +186,6 @@ impl<'s> Layers<'s> {
             mounts,
             parts,
             scratch,
-            sealed: false,
         })
     }
 
@@ -218,7 +215,6 @@ impl<'s> Layers<'s> {
         }
         self.before = Some(RootDir::open(&first)?);
         self.tree = tree(&second, &info)?;
-        self.sealed = true;
         Ok(self)
     }
 
@@ -234,7 +230,7 @@ impl<'s> Layers<'s> {
     pub fn changes(&self) -> Result<Stock> {
         let mut all = Vec::new();
         let moving = self.parts.iter().enumerate().filter(|(_, p)| !p.is_fixed);
-        for (index, part) in moving.filter(|_| self.sealed) {
+        for (index, part) in moving.filter(|_| self.before.is_some()) {
             let upper = self.scratch.path.join(format!("second-{index}"));
             all.push(Changes {
                 target: part.target.clone(),

@@ -94,16 +94,14 @@ pub fn play() -> u8 {
 /// new processes.
 fn outer(args: &[OsString]) -> io::Result<u8> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    let [root, network, left_out, words @ ..] = args else {
+    let [root, left_out, words @ ..] = args else {
         return Err(io::Error::other("words are missing"));
     };
-    let mut flags = CloneFlags::CLONE_NEWNS
+    let flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWIPC;
-    if network != "network" {
-        flags |= CloneFlags::CLONE_NEWNET;
-    }
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWNET;
     unshare(flags)?;
     set_mount(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)?;
     let _ = sethostname("rescue");
