@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The end of one boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Boot {
     /// A login prompt on the serial console.
     Login,
@@ -17,7 +17,8 @@ pub enum Boot {
     BareShell(String),
     /// systemd went to emergency or rescue mode.
     Emergency,
-    /// UEFI found nothing to start, and opened its own shell.
+    /// The firmware found nothing to start: UEFI opened its own shell, BIOS gave
+    /// up.
     Firmware,
     /// GRUB could not load its files or the kernel.
     Loader(String),
@@ -37,7 +38,7 @@ pub enum Expect {
     Login,
     /// Anything but the login prompt, as long as it is a definite end.
     Stopped,
-    /// Exactly the shell of UEFI.
+    /// Exactly a firmware that finds nothing to start.
     Firmware,
     /// Exactly the prompt of GRUB.
     Loader,
@@ -78,7 +79,7 @@ impl fmt::Display for Boot {
             Self::InitramfsShell(words) => write!(f, "initramfs shell: {words}"),
             Self::BareShell(_) => f.write_str("no init, only a bare shell"),
             Self::Emergency => f.write_str("emergency mode"),
-            Self::Firmware => f.write_str("the shell of UEFI"),
+            Self::Firmware => f.write_str("the firmware finds nothing to start"),
             Self::Loader(words) => write!(f, "boot loader: {words}"),
             Self::NoGetty(words) => write!(f, "no login prompt: {words}"),
             Self::PowerOff => f.write_str("switched itself off"),
@@ -107,7 +108,7 @@ pub fn end(console: &str) -> Option<Boot> {
     if let Some(line) = console.lines().find(|line| keeps_getty_away(line)) {
         return Some(Boot::NoGetty(line.trim().to_owned()));
     }
-    if console.contains("Shell> ") {
+    if console.contains("Shell> ") || console.contains("No bootable device") {
         return Some(Boot::Firmware);
     }
     if console.contains("grub rescue> ") || console.contains("grub> ") {

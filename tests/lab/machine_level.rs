@@ -28,11 +28,7 @@ pub struct Patient {
 impl Patient {
     /// Fresh disks of `case`'s server, broken as the case says.
     pub fn of(case: &Case, work: &Path) -> Result<Self> {
-        let source = match (&case.power_cut, case.half_upgrade) {
-            (Some(cut), _) => cut.disks(&case.name)?,
-            (None, Some(upgrade)) => half_upgrade::disks(upgrade)?,
-            (None, None) => disks::healthy(case.base)?,
-        };
+        let source = Self::source(case)?;
         let legs = source.copy_to(work)?;
         let level = case.machine.as_ref();
         let uefi = level.is_some_and(|level| level.uefi);
@@ -52,6 +48,15 @@ impl Patient {
             work: work.to_owned(),
             variables: uefi.then(|| uefi::variables(work)).transpose()?,
         })
+    }
+
+    /// The disks before they are broken.
+    pub fn source(case: &Case) -> Result<Legs> {
+        match (&case.power_cut, case.half_upgrade) {
+            (Some(cut), _) => cut.disks(&case.name),
+            (None, Some(upgrade)) => half_upgrade::disks(upgrade),
+            (None, None) => disks::healthy(case.base),
+        }
     }
 
     /// A server with these disks.
@@ -78,18 +83,40 @@ impl Patient {
         Ok(boot)
     }
 
+    /// How it ends, and whether sshd then answers over the network, on copies of
+    /// the disks that are thrown away.
+    pub fn reached(&self, name: &str) -> Result<(Boot, bool)> {
+        let copy = self.copy(name)?;
+        let machine = Machine::with_disks(&copy.disks()).uefi(copy.variables.clone());
+        let (running, boot) = machine.network().boot(&self.work, name)?;
+        let answers = boot == Boot::Login && running.ssh_answers();
+        drop(running);
+        self.remove_copy(name)?;
+        Ok((boot, answers))
+    }
+
     /// [`Patient::boot`], on copies of the disks that are thrown away.
     pub fn trial_boot(&self, name: &str) -> Result<Boot> {
-        let dir = self.work.join(format!("{name}-disks"));
-        let copy = Self {
-            legs: self.legs.copy_to(&dir)?,
+        let boot = self.copy(name)?.boot(name);
+        self.remove_copy(name)?;
+        boot
+    }
+
+    /// The same server, with copies of its disks.
+    fn copy(&self, name: &str) -> Result<Self> {
+        Ok(Self {
+            legs: self
+                .legs
+                .copy_to(&self.work.join(format!("{name}-disks")))?,
             present: self.present,
             work: self.work.clone(),
             variables: self.variables.clone(),
-        };
-        let boot = copy.boot(name);
-        std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
-        boot
+        })
+    }
+
+    fn remove_copy(&self, name: &str) -> Result<()> {
+        let dir = self.work.join(format!("{name}-disks"));
+        fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))
     }
 
     /// A rescue session on its disks.

@@ -9,6 +9,7 @@ pub mod base;
 pub mod boot;
 pub mod cache;
 pub mod case;
+pub mod confusion;
 pub mod cpio;
 pub mod digest;
 pub mod disks;

@@ -1,7 +1,8 @@
 //! Starts virtual machines and hears what becomes of them.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +28,15 @@ const NO_TIMER: &str = "IO-APIC + timer doesn't work!";
 
 /// How often a guest without a timer is started.
 const TRIES: usize = 3;
+
+/// The address that every lab server has, and the slot of the card that it
+/// calls enp0s2 (tests/lab/base-root.sh).
+const GUEST: &str = "192.0.2.10";
+const NETWORK: &str = "net=192.0.2.0/24,host=192.0.2.1,restrict=on";
+const CARD: &str = "virtio-net-pci,netdev=lan,addr=0x2";
+
+/// How long a machine may take from its login prompt until sshd answers.
+const SSH_PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a disk is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +129,7 @@ pub struct Machine {
     direct: Option<Direct>,
     resets: bool,
     uefi: Option<PathBuf>,
+    network: bool,
 }
 
 /// A kernel that QEMU loads itself, without firmware and boot loader.
@@ -140,6 +151,8 @@ pub struct Running {
     serial: Serial,
     /// What [`Running::hear`] has used up of the console.
     heard: usize,
+    /// The port of this host that leads to its sshd.
+    ssh: Option<SocketAddr>,
     /// What it wrote to its second serial line.
     pub data: PathBuf,
 }
@@ -159,6 +172,7 @@ impl Machine {
             direct: None,
             resets: false,
             uefi: None,
+            network: false,
         }
     }
 
@@ -181,6 +195,13 @@ impl Machine {
         self
     }
 
+    /// The same machine with a network card, over which only its sshd can be
+    /// reached, and only from this host.
+    pub fn network(mut self) -> Self {
+        self.network = true;
+        self
+    }
+
     /// The same machine with this much memory.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
@@ -195,8 +216,9 @@ impl Machine {
         let complaints = logs.join(format!("{name}.qemu"));
         let complaints_file = File::create(&complaints)
             .with_context(|| format!("creating {}", complaints.display()))?;
+        let ssh = self.network.then(free_port).transpose()?;
         let mut process = self
-            .command(&data)
+            .command(&data, ssh)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints_file)
@@ -210,6 +232,7 @@ impl Machine {
             keyboard,
             serial,
             heard: 0,
+            ssh,
             data,
         })
     }
@@ -243,7 +266,7 @@ impl Machine {
         self.disks.iter().any(|disk| disk.bus == bus)
     }
 
-    fn command(&self, data: &Path) -> Command {
+    fn command(&self, data: &Path, ssh: Option<SocketAddr>) -> Command {
         let accel =
             std::env::var("LIFEBOOT_LAB_ACCEL").unwrap_or_else(|_| "tcg,thread=multi".to_owned());
         let mut qemu = Command::new("qemu-system-x86_64");
@@ -268,6 +291,10 @@ impl Machine {
         }
         if self.has(Bus::Scsi) {
             qemu.args(["-device", "virtio-scsi-pci"]);
+        }
+        if let Some(ssh) = ssh {
+            let lan = format!("user,id=lan,{NETWORK},hostfwd=tcp:{ssh}-{GUEST}:22");
+            qemu.args(["-netdev", &lan, "-device", CARD]);
         }
         for (number, disk) in self.disks.iter().enumerate() {
             qemu.args(disk.arguments(number));
@@ -349,10 +376,41 @@ impl Running {
         Ok(())
     }
 
+    /// Whether its sshd greets a caller over the network (RFC 4253, 4.2). The
+    /// host takes the connection in any case, so only the greeting counts.
+    pub fn ssh_answers(&self) -> bool {
+        let deadline = Instant::now() + SSH_PATIENCE;
+        while let Some(at) = self.ssh
+            && Instant::now() < deadline
+        {
+            if greets(at).unwrap_or(false) {
+                return true;
+            }
+            // The guest may not have its address yet; nobody tells when it has.
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        false
+    }
+
     /// All that the console said so far.
     pub fn console(&self) -> &str {
         self.serial.text()
     }
+}
+
+/// Whether what listens at `at` is an SSH server.
+fn greets(at: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(at)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut greeting = [0; 4];
+    stream.read_exact(&mut greeting)?;
+    Ok(greeting == *b"SSH-")
+}
+
+/// A port of this host that nobody uses.
+fn free_port() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a port")?;
+    listener.local_addr().context("looking for a port")
 }
 
 impl Drop for Running {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::LIFEBOOT;
 
@@ -15,6 +16,15 @@ pub struct Report {
     pub verdict: Verdict,
     /// Why.
     pub findings: Vec<Finding>,
+    /// What could be done about it.
+    pub plan: Plan,
+}
+
+/// What could be done.
+#[derive(Debug, Deserialize)]
+pub struct Plan {
+    /// One by one.
+    pub repairs: Vec<Value>,
 }
 
 /// The answer.
@@ -22,6 +32,8 @@ pub struct Report {
 pub struct Verdict {
     /// `boots`, `repairable`, `reformat`, `hardware-first`, `undetermined`.
     pub kind: String,
+    /// The stage at which the boot stops.
+    pub first_broken: Option<String>,
 }
 
 /// One thing that is wrong.

@@ -1,0 +1,64 @@
+//! The confusion table: each server of `tests/cases` is broken, diagnosed,
+//! really booted, repaired, and booted again.
+
+mod lab;
+
+use std::env;
+use std::fs;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use libtest_mimic::Arguments;
+
+use lab::case::Case;
+use lab::confusion::{Row, table};
+use lab::{program, progress, work_folder};
+
+/// `all` runs every case; without it none is, unless it is named.
+const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let all = env::var_os(CORPUS).is_some_and(|value| value == "all");
+    let ignored = !all && arguments.filter.is_none();
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let trials = Case::all().map(|cases| {
+        // A lab server of OpenRC exists as a tree only.
+        let cases = cases.into_iter().filter(|case| !case.openrc);
+        let trials = cases.map(|case| {
+            let rows = Arc::clone(&rows);
+            let (name, work) = (case.name.clone(), format!("corpus-{}", case.name));
+            let trial = program::trial(name, work, move |work| {
+                let row = Row::of(&case, work)?;
+                progress::line(&row.line());
+                rows.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(row.clone());
+                row.expect()
+            });
+            trial.with_ignored_flag(ignored)
+        });
+        trials.collect()
+    });
+    let code = program::run_trials(arguments, trials);
+    let rows = std::mem::take(&mut *rows.lock().unwrap_or_else(PoisonError::into_inner));
+    if rows.is_empty() {
+        return code;
+    }
+    match keep(rows) {
+        Ok(()) => code,
+        Err(error) => {
+            progress::line(&format!("the table: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes the table for people, and says where.
+fn keep(rows: Vec<Row>) -> Result<()> {
+    let path = work_folder().join("corpus.md");
+    fs::write(&path, table(rows)?)?;
+    progress::line(&format!("the table: {}", path.display()));
+    Ok(())
+}
