@@ -321,6 +321,23 @@ fn an_esp_that_starts_nothing_is_told_with_its_disk() {
 }
 
 #[test]
+fn a_grub_that_refuses_the_filesystem_of_boot_is_told() {
+    let Some((_bench, [a, b], _)) = bench() else {
+        return;
+    };
+    for disk in [&a, &b] {
+        let at = format!("{}?offset={}", disk.display(), DATA * SECTOR);
+        run(Command::new("tune2fs").args(["-O", "ea_inode"]).arg(at));
+    }
+    let id = "bootloader/grub-cannot-read";
+    let answer = diagnose(&[&a, &b]);
+    expect(
+        &answer,
+        &[(id, "blocker", "a.img"), (id, "blocker", "b.img")],
+    );
+}
+
+#[test]
 fn what_only_the_firmware_knows_is_not_known() {
     let Some((bench, [a, b], loaders)) = bench() else {
         return;

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bench::{Answer, Bench, diagnose, is_root, write_at};
+use bench::{Answer, Bench, DATA, SECTOR, diagnose, is_root, write_at};
 
 /// Where Debian's grub-pc-bin keeps boot code and modules.
 const GRUB: &str = "/usr/lib/grub/i386-pc";
@@ -290,4 +290,34 @@ fn an_empty_efi_system_partition_is_no_boot_loader() {
     let lost = "bootloader/grub-missing-on-disk";
     let expected = [(lost, "blocker", "a.img"), (lost, "blocker", "b.img")];
     expect(&diagnose(&[&a, &b, &other]), &expected);
+}
+
+#[test]
+fn a_filesystem_that_grub_refuses_is_told_by_its_features() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let [a, b] = bench.mirror(&server(&bench));
+    let core = own_core(&bench);
+    for disk in [&a, &b] {
+        install(disk, &core);
+        // Of both members, as the array would do it; GRUB of Debian 12 knows
+        // metadata_csum_seed, and nobody's knows this.
+        let at = format!("{}?offset={}", disk.display(), DATA * SECTOR);
+        let switched = Command::new("tune2fs")
+            .args(["-O", "ea_inode"])
+            .arg(at)
+            .output()
+            .unwrap();
+        assert!(switched.status.success(), "{switched:?}");
+    }
+    let answer = diagnose(&[&a, &b]);
+    let id = "bootloader/grub-cannot-read";
+    expect(
+        &answer,
+        &[(id, "blocker", "a.img"), (id, "blocker", "b.img")],
+    );
+    let title = answer.json["findings"][0]["title"].as_str().unwrap();
+    assert!(title.ends_with("/boot: ea_inode"), "{title}");
 }

@@ -1,8 +1,10 @@
 //! What several checks ask about GRUB on the disks of a BIOS machine.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::boot_mode::{self, Mode};
+use super::grub_cannot_read;
 use crate::assembly::{Layer, Level, Volume};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
@@ -78,6 +80,11 @@ impl<'f> BiosBoot<'f> {
         self.cores.iter().copied().filter(own)
     }
 
+    /// What a GRUB with these drivers refuses of the filesystem of /boot.
+    pub(super) fn refused(&self, refuses: &BTreeMap<String, u32>) -> Option<String> {
+        grub_cannot_read::refused(self.facts, self.info, refuses)
+    }
+
     /// Where the core of `disk` looks for its modules.
     pub(super) fn goal(&self, disk: &Disk, core: &GrubCore) -> Goal {
         goal(self.facts, self.info, disk, core)
@@ -133,7 +140,7 @@ fn judge(facts: &Facts, own: bool, known: bool) -> Goal {
 }
 
 /// The mounted part that holds /boot.
-fn boot_part(info: &SysrootInfo) -> Option<&MountedPart> {
+pub(super) fn boot_part(info: &SysrootInfo) -> Option<&MountedPart> {
     let at = |target: &str| {
         let mut parts = info.parts.iter();
         parts.find(|part| part.target.as_os_str() == target)

@@ -57,6 +57,7 @@ mod fstab_device_missing;
 mod fstab_invalid;
 mod fstab_type_wrong;
 mod gateway_outside;
+mod grub_cannot_read;
 mod grub_config_missing;
 mod grub_core_mismatch;
 mod grub_missing_on_disk;
@@ -186,6 +187,7 @@ pub const CHECKS: &[&Check] = &[
     &grub_prefix_unknown::CHECK,
     &grub_modules_missing::CHECK,
     &grub_core_mismatch::CHECK,
+    &grub_cannot_read::CHECK,
     &grub_config_missing::CHECK,
     &default_entry_broken::CHECK,
     &root_parameter_wrong::CHECK,

@@ -4,7 +4,7 @@
 //! `startup_raw.S`, `include/grub/i386/pc/boot.h`, `include/grub/offsets.h`,
 //! `include/grub/kernel.h`, `util/mkimage.c`. The layout is that of 1.99.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 
@@ -71,6 +71,9 @@ pub struct GrubCore {
     pub modules: Vec<String>,
     /// The names that it gives to modules, sorted; and other words of its text.
     pub symbols: BTreeSet<String>,
+    /// For each driver of a filesystem in it the feature bits that it refuses.
+    #[serde(default)]
+    pub refuses: BTreeMap<String, u32>,
     /// Why it is none, or cannot be looked into.
     pub trouble: Option<Trouble>,
 }
@@ -172,6 +175,7 @@ impl GrubCore {
         let inside = Inside::of(objects)?;
         self.symbols.extend(inside.symbols);
         self.modules = inside.modules;
+        self.refuses = inside.refuses;
         self.config = inside.config;
         self.prefix = inside.prefix;
         Ok(())
@@ -183,6 +187,7 @@ impl GrubCore {
 pub(super) struct Inside {
     pub(super) symbols: BTreeSet<String>,
     pub(super) modules: Vec<String>,
+    pub(super) refuses: BTreeMap<String, u32>,
     pub(super) config: Option<String>,
     pub(super) prefix: Option<String>,
 }
@@ -199,6 +204,9 @@ impl Inside {
                 KIND_ELF => {
                     let module = GrubModule::read(body).ok_or("a module in it is damaged")?;
                     inside.symbols.extend(module.defines);
+                    if let (Some(name), true) = (&module.name, module.refuses != 0) {
+                        inside.refuses.insert(name.clone(), module.refuses);
+                    }
                     inside.modules.extend(module.name);
                 }
                 KIND_CONFIG => inside.config = text(body),

@@ -9,6 +9,8 @@ use goblin::elf::header::ET_REL;
 use goblin::elf::section_header::SHN_UNDEF;
 use serde::{Deserialize, Serialize};
 
+use super::grub_masks;
+
 /// One module, as far as it must fit others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrubModule {
@@ -18,6 +20,10 @@ pub struct GrubModule {
     pub defines: BTreeSet<String>,
     /// The names that it wants of others.
     pub wants: BTreeSet<String>,
+    /// Feature bits of a filesystem that it does not open; 0 when it is no
+    /// driver, or that is not known.
+    #[serde(default)]
+    pub refuses: u32,
 }
 
 impl GrubModule {
@@ -43,6 +49,12 @@ fn parse(bytes: &[u8]) -> Option<GrubModule> {
         let end = raw.iter().position(|byte| *byte == 0)?;
         Some(String::from_utf8_lossy(&raw[..end]).into_owned())
     });
+    let text = section(".text").unwrap_or_default();
+    module.refuses = match module.name.as_deref() {
+        Some("ext2") => grub_masks::ext(text),
+        Some("xfs") => grub_masks::xfs(text),
+        _ => 0,
+    };
     for symbol in &elf.syms {
         let name = elf.strtab.get_at(symbol.st_name).unwrap_or_default();
         if name.is_empty() {

@@ -16,6 +16,7 @@ mod disks;
 pub mod esp;
 pub mod firmware;
 pub mod grub_core;
+mod grub_masks;
 pub mod grub_module;
 pub mod health;
 pub mod kernel_log;

@@ -3,7 +3,10 @@
 //! Sources: shim 15.8, `shim.c` and `fallback.c`; GRUB 2.12,
 //! `grub-core/kern/efi/init.c`; Debian's `debian/build-efi-images`.
 
+use std::collections::BTreeMap;
+
 use super::super::bios_boot::{Goal, goal};
+use super::super::grub_cannot_read::refused;
 use super::{OwnEsp, UefiBoot, goal_of_uuid};
 use crate::survey::esp::{EspFile, Loader, Program};
 use crate::survey::{Esp, GrubCore};
@@ -41,6 +44,8 @@ pub(in super::super) enum Fault {
     Unsigned { path: String },
     /// GRUB finds no configuration where it looks.
     NoConfig { path: String, wanted: String },
+    /// Its driver refuses the filesystem of /boot; with these features.
+    CannotRead { path: String, features: String },
     /// GRUB looks for its menu on a filesystem that is on no disk.
     UnknownUuid { path: String, uuid: String },
 }
@@ -49,7 +54,10 @@ impl Fault {
     /// True when the firmware gets control back and tries the next entry; GRUB
     /// stays at its prompt.
     pub(super) fn gives_back(&self) -> bool {
-        !matches!(self, Self::NoConfig { .. } | Self::UnknownUuid { .. })
+        !matches!(
+            self,
+            Self::NoConfig { .. } | Self::UnknownUuid { .. } | Self::CannotRead { .. }
+        )
     }
 }
 
@@ -78,13 +86,21 @@ impl UefiBoot<'_> {
                 }
             }
             Loader::ShimFallback => self.by_lists(at, left),
-            Loader::Grub { prefix, config, .. } => {
+            Loader::Grub {
+                prefix,
+                config,
+                refuses,
+                ..
+            } => {
                 let core = GrubCore {
                     prefix: prefix.clone(),
                     config: config.clone(),
                     ..GrubCore::default()
                 };
-                self.grub(at, path, folder, &core)
+                match self.grub(at, path, folder, &core) {
+                    End::Own => self.if_read(path, refuses),
+                    end => end,
+                }
             }
             Loader::SystemdBoot => End::Own,
             Loader::Linux { .. } => {
@@ -193,6 +209,17 @@ impl UefiBoot<'_> {
                 lost(uuid, &stub.path)
             }),
             None => End::Unknown(format!("{} names no filesystem by its UUID", stub.path)),
+        }
+    }
+
+    /// The menu, unless the filesystem that holds it has what GRUB refuses.
+    fn if_read(&self, path: &str, refuses: &BTreeMap<String, u32>) -> End {
+        match refused(self.facts, self.info, refuses) {
+            Some(features) => End::Broken(Fault::CannotRead {
+                path: path.to_owned(),
+                features,
+            }),
+            None => End::Own,
         }
     }
 

@@ -5,6 +5,8 @@
 //! `include/grub/kernel.h`; shim 15.8, `include/loader-proto.h`, `SBAT.md`;
 //! systemd 257, `src/boot/boot.c`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::grub_core::{self, Inside};
@@ -31,6 +33,10 @@ pub enum Loader {
         config: Option<String>,
         /// The modules inside it.
         modules: Vec<String>,
+        /// For each driver of a filesystem in it the feature bits that it
+        /// refuses.
+        #[serde(default)]
+        refuses: BTreeMap<String, u32>,
     },
     /// shim, which starts another program of its directory.
     Shim {
@@ -211,5 +217,6 @@ fn grub(section: &[u8]) -> Option<Loader> {
         prefix: inside.prefix,
         config: inside.config,
         modules: inside.modules,
+        refuses: inside.refuses,
     })
 }

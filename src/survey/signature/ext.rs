@@ -27,6 +27,7 @@ pub(super) fn recognise(head: &[u8]) -> Option<Signature> {
         format: format.into(),
         uuid: uuid_at(head, SB + 0x68),
         label: text(head, SB + 0x78, 16),
+        incompat: Some(incompat),
         dirty: incompat & 4 != 0,
         // s_journal_inum and s_journal_dev
         external_journal: journal

@@ -46,6 +46,10 @@ pub struct Signature {
     /// mounted destroys it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hibernated: bool,
+    /// Features without which it must not be read (ext: `s_feature_incompat`,
+    /// xfs: `sb_features_incompat`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incompat: Option<u32>,
     /// True when the filesystem recorded errors of its own.
     pub errors: bool,
     /// What more it is: a pool's name, a hibernation image.

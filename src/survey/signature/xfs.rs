@@ -28,6 +28,10 @@ pub(super) fn recognise(head: &[u8]) -> Option<Signature> {
         format: "xfs".into(),
         uuid: uuid_at(head, 32),
         label: text(head, 108, 12),
+        // Older ones have none.
+        incompat: field(head, 216)
+            .filter(|_| version >= 5)
+            .map(u32::from_be_bytes),
         detail: (version < 5).then(|| format!("version {version}")),
         ..Signature::default()
     })
