@@ -36,6 +36,8 @@ pub enum Command {
     History(HistoryArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
+    /// Show the repairs that stand: what, when, who, and each change
+    Log(LogArgs),
     /// Take a repair back
     Undo(UndoArgs),
     /// Print the page of a finding, or list all of them
@@ -249,6 +251,20 @@ pub struct RepairArgs {
     pub json: bool,
 }
 
+/// Arguments of `log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Show every change of this repair
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
 pub struct UndoArgs {
@@ -258,9 +274,6 @@ pub struct UndoArgs {
     /// The repair to take back [default: the newest]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
-    /// Only list the repairs that can be taken back
-    #[arg(long, conflicts_with = "yes")]
-    pub list: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

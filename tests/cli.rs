@@ -198,8 +198,23 @@ fn only_acts_on_what_it_names_and_undo_takes_it_back() {
     let id = "root/system-directory-replaced";
     let output = lifeboot(&["repair", "--root", root, "--only", id]);
     assert!(sbin.join("four").exists(), "{}", text(&output.stderr));
-    let list = text(&lifeboot(&["undo", "--list", "--root", root]).stdout);
+    let list = text(&lifeboot(&["log", "--root", root]).stdout);
+    assert!(list.contains("committed: 2 changes stand"), "{list}");
     assert!(list.contains("/usr/sbin.old"), "{list}");
+    assert!(list.contains("agreed: --only"), "{list}");
+    let name = list.split_whitespace().next().unwrap();
+    let steps = text(&lifeboot(&["log", name, "--root", root]).stdout);
+    assert!(steps.contains("move /usr/sbin into quarantine"), "{steps}");
+    assert!(steps.contains("move /usr/sbin.old to /usr/sbin"), "{steps}");
+    let json = lifeboot(&["log", "--json", "--root", root]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json[0]["id"], name);
+    assert!(
+        json[0]["header"]["by"].as_str().unwrap().contains('@'),
+        "{json}"
+    );
+    let other = lifeboot(&["log", "20260101T000000Z-00000000", "--root", root]);
+    assert_eq!(code(&other), 1);
     let asked = lifeboot(&["undo", "--root", root]);
     assert_eq!(code(&asked), 2);
     assert!(sbin.join("four").exists());

@@ -19,12 +19,14 @@ mod explain;
 mod history;
 mod keys;
 mod legs;
+mod log;
 mod packages;
 mod patient;
 mod progress;
 mod read_test;
 mod rehearse;
 mod repair;
+mod rounds;
 mod survey;
 mod undo;
 
@@ -41,6 +43,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Some(Command::Packages(args)) => packages::run(&args),
         Some(Command::History(args)) => history::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
+        Some(Command::Log(args)) => log::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         None => repair::run(&RepairArgs::default()),
@@ -55,6 +58,7 @@ pub fn needs_supervisor(cli: &Cli) -> bool {
         None | Some(Command::Legs(_)) => true,
         Some(Command::Diagnose(args)) => on_disks(&args.target) && args.facts.is_none(),
         Some(Command::Repair(args)) => on_disks(&args.target),
+        Some(Command::Log(args)) => on_disks(&args.target),
         Some(Command::Elf(args)) => on_disks(&args.target),
         Some(Command::Packages(args)) => on_disks(&args.target),
         Some(Command::History(args)) => on_disks(&args.target),

@@ -26,10 +26,6 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     let Search::Found(info) = &search else {
         bail!("no root was found, or several; lifeboot diagnose tells more");
     };
-    if args.list {
-        list(args, &transactions)?;
-        return Ok(Outcome::Boots);
-    }
     let wanted = match &args.id {
         Some(id) => transactions.iter().find(|t| t.id == *id),
         // What was never started has changed nothing.
@@ -38,7 +34,7 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
             .rfind(|t| t.state != State::Unstarted && t.lasting().is_none()),
     };
     let Some(wanted) = wanted else {
-        bail!("there is no such repair to take back; lifeboot undo --list shows all");
+        bail!("there is no such repair to take back; lifeboot log shows all");
     };
     if !args.json {
         print(&format!("{}\n", describe(wanted)))?;
@@ -53,30 +49,12 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     Ok(Outcome::Boots)
 }
 
-fn list(args: &UndoArgs, transactions: &[Transaction]) -> Result<()> {
-    if args.json {
-        return print_json(&transactions);
-    }
-    if transactions.is_empty() {
-        return print("No repair of lifeboot is noted on this system.\n");
-    }
-    let lines: Vec<_> = transactions.iter().map(describe).collect();
-    print(&format!("{}\n", lines.join("\n")))
-}
-
 fn describe(transaction: &Transaction) -> String {
     let what = transaction
         .header
         .as_ref()
         .map(|header| header.what.join("; "))
         .unwrap_or_else(|| "its journal cannot be read".into());
-    if let Some(why) = transaction.lasting() {
-        let (what, why) = (crate::report::clean(&what), crate::report::clean(why));
-        return format!(
-            "{}  begun, cannot be taken back: {what} ({why})",
-            transaction.id
-        );
-    }
     format!(
         "{}  {}/{} steps stand: {}",
         transaction.id,

@@ -12,6 +12,7 @@ pub mod elf_text;
 mod health_text;
 pub mod history_text;
 mod legs_text;
+pub mod log_text;
 pub mod packages_text;
 mod read_test_text;
 mod survey_text;

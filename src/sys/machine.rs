@@ -1,5 +1,6 @@
 //! The machine as a whole: kernel filesystems, switching off.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
-use nix::unistd::getpid;
+use nix::unistd::{gethostname, getpid};
 
 /// `ramfs` in `include/uapi/linux/magic.h`; nix has no name for it.
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
@@ -54,6 +55,20 @@ fn is_mount_point(target: &Path) -> io::Result<bool> {
 /// Whether `/` lies in memory, as it does in an initramfs.
 pub fn root_is_in_memory() -> bool {
     statfs("/").is_ok_and(|fs| matches!(fs.filesystem_type(), RAMFS_MAGIC | TMPFS_MAGIC))
+}
+
+/// Who works at this machine, as far as it is known: the user behind sudo(8),
+/// the host's name, and from where, over ssh (`SSH_CONNECTION` in ssh(1)).
+pub fn operator() -> String {
+    let user = env::var("SUDO_USER").or_else(|_| env::var("LOGNAME"));
+    let user = user.unwrap_or_else(|_| "root".to_owned());
+    let host = gethostname().map(|name| name.to_string_lossy().into_owned());
+    let host = host.unwrap_or_else(|_| "unnamed".to_owned());
+    let from = env::var("SSH_CONNECTION").ok();
+    match from.as_deref().and_then(|ends| ends.split(' ').next()) {
+        Some(from) => format!("{user}@{host}, from {from}"),
+        None => format!("{user}@{host}"),
+    }
 }
 
 /// The id of this boot of the running kernel, 32 digits, and when it began in
