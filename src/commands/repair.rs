@@ -5,6 +5,7 @@ use dialoguer::Confirm;
 use serde_json::json;
 
 use super::patient::{Patient, diagnosed};
+use super::rounds::{self, Round};
 use super::{array_work, choice, progress, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
@@ -67,25 +68,29 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         return nothing_done(args, &before, &outcome);
     }
     let (done, after) = commit(args, root_of(&before)?, &outcome, &token)?;
+    let first = Round::new(done, &outcome);
+    let (rounds, after) = rounds::go_on(args, &before, first, after, &token);
     if args.json {
         print_json(&json!({
             "before": before,
-            "committed": done.files,
-            "arrays": done.arrays,
-            "refused": outcome.refused,
+            "committed": rounds.iter().rev().find_map(|round| round.committed.as_ref()),
+            "arrays": rounds.iter().flat_map(|round| &round.arrays).collect::<Vec<_>>(),
+            "refused": rounds.iter().flat_map(|round| &round.refused).collect::<Vec<_>>(),
+            "rounds": rounds,
             "after": after,
         }))?;
     } else {
+        let done: Vec<String> = rounds.iter().map(Round::words).collect();
         print(&format!(
             "\nREPAIRED: {}. What is left:\n\n{}",
-            done.words(),
+            done.join("; "),
             text(&after)
         ))?;
     }
     Ok(after.verdict.kind.outcome())
 }
 
-fn root_of(report: &Report) -> Result<&SysrootInfo> {
+pub(super) fn root_of(report: &Report) -> Result<&SysrootInfo> {
     match &report.facts.search {
         Search::Found(info) => Ok(info),
         _ => bail!("there is no root to repair"),
@@ -248,27 +253,13 @@ fn nothing_done(
 
 /// What was done.
 #[derive(Debug, Default)]
-struct Done {
-    files: Option<Summary>,
-    arrays: Vec<ArrayWork>,
-}
-
-impl Done {
-    fn words(&self) -> String {
-        let files = self.files.as_ref();
-        let files = files.map(|s| format!("{} changes, journal {}", s.actions, s.id));
-        let arrays = match self.arrays.len() {
-            0 => None,
-            1 => Some("work on 1 array".to_owned()),
-            count => Some(format!("work on {count} arrays")),
-        };
-        let all: Vec<String> = files.into_iter().chain(arrays).collect();
-        all.join("; ")
-    }
+pub(super) struct Done {
+    pub(super) files: Option<Summary>,
+    pub(super) arrays: Vec<ArrayWork>,
 }
 
 /// Does the plan, files before arrays, and looks again.
-fn commit(
+pub(super) fn commit(
     args: &RepairArgs,
     info: &SysrootInfo,
     outcome: &rehearse::Outcome,

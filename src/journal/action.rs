@@ -74,6 +74,24 @@ pub enum Action {
         /// Group.
         gid: u32,
     },
+    /// Makes a copy of a file of the patient, as that is before the first change;
+    /// a copy packed by gzip(1) is unpacked.
+    Copy {
+        /// The file to be.
+        #[serde(with = "encoded")]
+        path: PathBuf,
+        /// What is copied. Exact: no link in it.
+        #[serde(with = "encoded")]
+        source: PathBuf,
+        /// Bytes of the new file.
+        size: u64,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
     /// Takes a directory away that has nothing in it.
     RemoveEmptyDirectory {
         /// The directory.
@@ -125,6 +143,7 @@ impl Action {
             | Self::Symlink { path, .. }
             | Self::MakeDirectory { path, .. }
             | Self::PutFile { path, .. }
+            | Self::Copy { path, .. }
             | Self::Install { path, .. }
             | Self::Attributes { path, .. }
             | Self::RemoveEmptyDirectory { path } => path,
@@ -138,6 +157,7 @@ impl Action {
             Self::Symlink { .. }
                 | Self::MakeDirectory { .. }
                 | Self::PutFile { .. }
+                | Self::Copy { .. }
                 | Self::Install { .. }
         )
     }
@@ -168,6 +188,10 @@ impl fmt::Display for Action {
             Self::PutFile { path, text, .. } => {
                 let bytes = text.len();
                 write!(f, "write {} ({bytes} bytes)", encoded::encode(path))
+            }
+            Self::Copy { path, source, .. } => {
+                let (path, source) = (encoded::encode(path), encoded::encode(source));
+                write!(f, "copy {source} to {path}")
             }
             Self::Install {
                 path, kind, size, ..

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::copy;
 use super::log::{self, Log};
 use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
@@ -200,6 +201,15 @@ fn stage(
             gid,
             ..
         } => put_file(write, &from, text, (*mode, *uid, *gid)),
+        Action::Copy {
+            source,
+            size,
+            mode,
+            uid,
+            gid,
+            ..
+        } => copy::make(write, source, *size, &from)
+            .and_then(|()| give(write, &from, (*mode, *uid, *gid))),
         Action::Rename { .. }
         | Action::Quarantine { .. }
         | Action::Attributes { .. }
@@ -224,11 +234,20 @@ fn put_file(
     write: &WriteRoot<'_>,
     path: &Path,
     text: &str,
+    owner: (u32, u32, u32),
+) -> std::io::Result<()> {
+    write.create(path)?.write_all(text.as_bytes())?;
+    give(write, path, owner)
+}
+
+/// Owner and mode of a file that was just made, and all of it on the disk.
+fn give(
+    write: &WriteRoot<'_>,
+    path: &Path,
     (mode, uid, gid): (u32, u32, u32),
 ) -> std::io::Result<()> {
-    let mut file = write.create(path)?;
-    file.write_all(text.as_bytes())?;
     write.set_owner(path, uid, gid)?;
+    let file = exact::open_file(write.root(), path)?;
     // After the owner: changing that takes set-user-id bits away.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()

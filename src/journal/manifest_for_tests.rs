@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use nix::sys::stat::{Mode, SFlag, UtimensatFlags};
 use nix::sys::time::TimeSpec;
 use rustix::fs::XattrFlags;
@@ -82,7 +85,7 @@ pub(super) fn after(root: &Path) -> Manifest {
     for (path, thing) in &mut tree {
         thing.xattrs.retain(|(name, _)| name != "trusted.lifeboot");
         let kind = SFlag::from_bits_truncate(thing.mode & SFlag::S_IFMT.bits());
-        let put = path.ends_with("put");
+        let put = path.ends_with("put") || path.ends_with("copied");
         if put || kind == SFlag::S_IFDIR || kind == SFlag::S_IFLNK {
             thing.mtime = (0, 0);
         }
@@ -135,6 +138,10 @@ pub(super) fn build(root: &Path) {
     write("usr/sbin.backup/init", "init", 0o755);
     write("usr/sbin.backup/sub/deep", "deep", 0o640);
     write("var/log/syslog", "a line\n", 0o600);
+    let packed = fs::File::create(root.join("packed.gz")).unwrap();
+    let mut packed = GzEncoder::new(packed, Compression::fast());
+    packed.write_all(b"packed").unwrap();
+    packed.finish().unwrap();
     fs::write(root.join("usr/lib").join(odd_name()), "odd").unwrap();
     fs::hard_link(root.join("usr/bin/landed"), root.join("usr/share/same")).unwrap();
     symlink("bin", root.join("usr/sbin")).unwrap();
@@ -206,6 +213,14 @@ pub(super) fn actions() -> Vec<Action> {
             path: "/sbin/put".into(),
             text: "put there\n".into(),
             mode: 0o644,
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+        },
+        Action::Copy {
+            path: "/copied".into(),
+            source: "/packed.gz".into(),
+            size: 6,
+            mode: 0o4755,
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
         },

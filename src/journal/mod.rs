@@ -15,6 +15,7 @@ mod action;
 mod ahead;
 mod begin;
 mod clear;
+mod copy;
 pub mod encoded;
 mod log;
 mod preflight;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::consent::WriteToken;
 use crate::sys::exact::Stamp;
+use crate::sys::machine;
 use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
 
@@ -52,6 +54,9 @@ pub struct Header {
     pub version: String,
     /// When, in seconds since 1970 by the clock of the rescue system.
     pub time: u64,
+    /// Who sat at which rescue system, and from where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why it cannot be taken back, for what is done to arrays and not to
     /// files: the journal only notes that it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +69,7 @@ impl Header {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             lasting: None,
+            by: Some(machine::operator()),
             what,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time: now.map_or(0, |since| since.as_secs()),
@@ -369,5 +375,7 @@ mod disk_tests;
 mod hostile_tests;
 #[cfg(test)]
 mod manifest_for_tests;
+#[cfg(test)]
+mod put_tests;
 #[cfg(test)]
 mod tests;

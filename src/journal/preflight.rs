@@ -187,6 +187,15 @@ fn plan_action(
             }
             plan_new(ahead, place, index, action, (Kind::File, Path::new("")))
         }
+        Action::Copy {
+            path, source, mode, ..
+        } => {
+            check_mode(path, *mode)?;
+            if !exact::look(ahead.root(), source)?.is_some_and(|o| o.kind == Kind::File) {
+                bail!("{} is no file that could be copied", encode(source));
+            }
+            plan_new(ahead, place, index, action, (Kind::File, Path::new("")))
+        }
         Action::MakeDirectory { path, mode, .. } => {
             check_mode(path, *mode)?;
             plan_new(
@@ -288,6 +297,7 @@ pub(super) fn check_backward(root: &RootDir, steps: &[Step]) -> Result<()> {
 /// A file that was put and then edited holds somebody's work.
 fn check_unedited(root: &RootDir, step: &Step) -> Result<()> {
     let (Action::PutFile { path, .. }
+    | Action::Copy { path, .. }
     | Action::Install {
         path,
         kind: Kind::File,

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::manifest_for_tests::{actions, after, build, odd_name, stock, whole};
+use super::put_tests::put;
 use super::*;
 use crate::sys::root_dir::Resolver;
 
@@ -41,7 +42,7 @@ pub(super) fn fresh() -> tempfile::TempDir {
     dir
 }
 
-fn away(path: &str) -> Action {
+pub(super) fn away(path: &str) -> Action {
     Action::Quarantine { path: path.into() }
 }
 
@@ -55,7 +56,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let dir = fresh();
     let before = whole(dir.path());
     let done = run(dir.path(), &actions()).unwrap();
-    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 17));
+    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 18));
 
     let at = |path: &str| dir.path().join(path);
     assert_eq!(fs::read_link(at("sbin")).unwrap(), Path::new("usr/sbin"));
@@ -68,6 +69,8 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
         b"odd"
     );
     assert_eq!(fs::read_to_string(at("usr/lib/new/init")).unwrap(), "init");
+    assert_eq!(fs::read_to_string(at("copied")).unwrap(), "packed");
+    assert_eq!(fs::metadata(at("copied")).unwrap().mode() & 0o7777, 0o4755);
     assert_eq!(
         fs::symlink_metadata(at("lib/new")).unwrap().mode() & 0o7777,
         0o2750
@@ -88,7 +91,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let taken_back = run_undo(dir.path(), &done.id).unwrap();
     assert_eq!(
         (taken_back.outcome, taken_back.actions),
-        (Outcome::Undone, 17)
+        (Outcome::Undone, 18)
     );
     assert_eq!(whole(dir.path()), before);
     assert!(listed(dir.path()).is_empty());
@@ -332,40 +335,6 @@ fn the_tree_after_a_commit_does_not_depend_on_the_journal() {
     run(one.path(), &actions()).unwrap();
     run(two.path(), &actions()).unwrap();
     assert_eq!(after(one.path()), after(two.path()));
-}
-
-fn put(path: &str, text: &str) -> Action {
-    Action::PutFile {
-        path: path.into(),
-        text: text.into(),
-        mode: 0o640,
-        uid: 0,
-        gid: 0,
-    }
-}
-
-#[test]
-fn a_file_is_put_in_the_place_of_another_and_undo_brings_the_other_back() {
-    let dir = fresh();
-    fs::write(dir.path().join("conf"), "old\n").unwrap();
-    let before = whole(dir.path());
-    let done = run(dir.path(), &[away("/conf"), put("/conf", "new\n")]).unwrap();
-    let conf = dir.path().join("conf");
-    assert_eq!(fs::read_to_string(&conf).unwrap(), "new\n");
-    assert_eq!(conf.metadata().unwrap().mode() & 0o7777, 0o640);
-    run_undo(dir.path(), &done.id).unwrap();
-    assert_eq!(before, whole(dir.path()));
-}
-
-#[test]
-fn a_file_that_was_edited_since_is_not_taken_away() {
-    let dir = fresh();
-    let done = run(dir.path(), &[put("/conf", "ours\n")]).unwrap();
-    fs::write(dir.path().join("conf"), "somebody's work\n").unwrap();
-    let refused = run_undo(dir.path(), &done.id).unwrap_err();
-    assert!(refused.to_string().contains("edited"), "{refused:#}");
-    let left = fs::read_to_string(dir.path().join("conf")).unwrap();
-    assert_eq!(left, "somebody's work\n");
 }
 
 #[test]

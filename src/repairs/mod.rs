@@ -21,6 +21,8 @@ mod rebuild_initramfs;
 mod rejoin_leg;
 mod restore_array_entry;
 mod restore_merged_link;
+mod restore_package_lists;
+mod restore_package_status;
 mod restore_system_directory;
 mod start_degraded;
 
@@ -100,6 +102,8 @@ const REPAIRS: &[&Kind] = &[
     &restore_system_directory::KIND,
     &restore_merged_link::KIND,
     &restore_array_entry::KIND,
+    &restore_package_lists::KIND,
+    &restore_package_status::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &start_degraded::KIND,

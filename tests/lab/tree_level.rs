@@ -72,8 +72,13 @@ fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
         .context("after the repair")?;
     repaired.check_tree(patient)?;
     if repaired.undo {
-        let undone = lifeboot(patient, work, "undo", &["undo", "--yes"])?;
-        ensure!(undone.code == 0, "undo ended with {}", undone.code);
+        let log = lifeboot(patient, work, "log", &["log", "--json"])?.stdout;
+        let repairs: Vec<serde_json::Value> = serde_json::from_str(&log)?;
+        ensure!(!repairs.is_empty(), "nothing was repaired");
+        for _ in repairs {
+            let undone = lifeboot(patient, work, "undo", &["undo", "--yes"])?;
+            ensure!(undone.code == 0, "undo ended with {}", undone.code);
+        }
         before
             .expect_same(&Manifest::of(patient)?)
             .context("after the undo")?;

@@ -31,6 +31,9 @@ pub struct Backup {
     pub path: String,
     /// Its modification time, seconds since 1970.
     pub modified: i64,
+    /// Bytes, unpacked.
+    #[serde(default)]
+    pub bytes: u64,
     /// Stanzas that could be read.
     pub packages: usize,
     /// What is wrong with it; nothing: it is whole.
@@ -64,6 +67,7 @@ impl Backup {
         lists: &BTreeSet<String>,
         said: &LastSaid,
     ) -> Self {
+        let length = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
         let (packages, faults) = match bytes {
             Ok(bytes) => status::parse(bytes),
             Err(why) => (Vec::new(), vec![format!("cannot be read: {why}")]),
@@ -75,6 +79,7 @@ impl Backup {
         Self {
             path: path.display().to_string(),
             modified: root.metadata(path).map_or(0, |meta| meta.mtime),
+            bytes: length,
             packages: packages.len(),
             behind_log: said.differing(&packages),
             without_list: on_disk.filter(|p| !has_list(lists, p)).count(),
