@@ -18,6 +18,7 @@ mod areas;
 mod begin;
 mod clear;
 pub mod encoded;
+mod groups;
 mod log;
 mod preflight;
 pub mod record;

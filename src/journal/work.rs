@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::areas::{self, Disks, Holds, is_area};
 use super::encoded::encode;
+use super::groups::{TOGETHER, groups};
 use super::log::Log;
 use super::record::{Record, Step, Touched};
 use super::store::Place;
@@ -15,12 +16,6 @@ use super::{Action, Observer, Progress, clear, preflight, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::failpoint::hit;
 use crate::sys::write_root::WriteRoot;
-
-/// So many steps are brought to the disk one by one.
-const ALONE: usize = 8;
-
-/// So many of the others together.
-const TOGETHER: usize = 64;
 
 /// A transaction in progress.
 pub(super) struct Work<'a, 'o> {
@@ -438,26 +433,6 @@ impl<'a, 'o> Work<'a, 'o> {
         }
         Ok(())
     }
-}
-
-/// Steps that are brought to the disk together: the first few alone, so that a
-/// small repair is as far as can be at every moment, then many at once. A boot
-/// area stays alone: it lies on another disk than all that is before it.
-fn groups(all: &[Step], steps: Range<usize>) -> Vec<Range<usize>> {
-    let mut groups = Vec::new();
-    let mut start = steps.start;
-    while start < steps.end {
-        let size = if start < ALONE { 1 } else { TOGETHER };
-        let end = steps.end.min(start + size);
-        let end = match (start..end).find(|at| is_area(&all[*at].action)) {
-            Some(at) if at == start => at + 1,
-            Some(at) => at,
-            None => end,
-        };
-        groups.push(start..end);
-        start = end;
-    }
-    groups
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

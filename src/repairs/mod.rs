@@ -250,19 +250,15 @@ pub fn plan(
                 true => copy_boot_loader::copy(facts, finding).transpose(),
                 false => Ok(None),
             };
-            let possible = loader.and_then(|loader| {
-                possible(&outline.actions)?;
-                Ok(loader)
-            });
-            let refused = |why| Refused {
-                title: outline.title.clone(),
-                removes: Key::of(finding),
-                why,
-            };
-            let loader = match possible {
+            let checked = loader.and_then(|one| possible(&outline.actions).map(|()| one));
+            let loader = match checked {
                 Ok(loader) => loader,
                 Err(why) => {
-                    plan.refused.push(refused(why));
+                    plan.refused.push(Refused {
+                        title: outline.title,
+                        removes: Key::of(finding),
+                        why,
+                    });
                     continue;
                 }
             };
