@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::boot_mode::{self, Mode};
 use super::grub_cannot_read;
+use super::grub_core_mismatch;
 use crate::assembly::{Layer, Level, Volume};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
@@ -89,6 +90,27 @@ impl<'f> BiosBoot<'f> {
     pub(super) fn goal(&self, disk: &Disk, core: &GrubCore) -> Goal {
         goal(self.facts, self.info, disk, core)
     }
+}
+
+/// The disks of this root with a GRUB that would start this root from any other
+/// disk as well: its core is read, fits the modules in /boot, and names the
+/// filesystem or array of /boot by its UUID.
+pub(crate) fn good_loaders(facts: &Facts) -> Vec<&Disk> {
+    let Some(boot) = BiosBoot::of(facts) else {
+        return Vec::new();
+    };
+    let named = |core: &GrubCore| {
+        let array = device_of(core).is_some_and(|device| device.starts_with("mduuid/"));
+        searched_uuid(core).is_some() || array
+    };
+    let modules = boot.tree.kernels.grub_modules.as_ref();
+    let fits = |core: &GrubCore| {
+        modules.is_none_or(|modules| grub_core_mismatch::lacking(core, modules).is_empty())
+    };
+    let own = boot.own().filter(|(disk, _)| disk.grub_boot_code);
+    own.filter(|(_, core)| named(core) && fits(core))
+        .map(|(disk, _)| disk)
+        .collect()
 }
 
 /// Where a GRUB that was loaded from `disk` looks for its modules and menu.

@@ -63,7 +63,7 @@ fn run(facts: &Facts, out: &mut Findings) {
 }
 
 /// What no module of the menu and not the core has: the name, and who wants it.
-fn lacking<'m>(core: &GrubCore, modules: &'m GrubModules) -> Vec<(&'m str, &'m str)> {
+pub(super) fn lacking<'m>(core: &GrubCore, modules: &'m GrubModules) -> Vec<(&'m str, &'m str)> {
     let loaded = || {
         let inside = |name: &String| core.modules.contains(name);
         modules.needed.iter().filter(move |(name, _)| !inside(name))

@@ -148,6 +148,7 @@ mod volume_not_opened;
 use common::{boot_unseen, dpkg, is_between, on_its_disks, rpm, some, tree_with_usr, usr_unseen};
 
 pub(crate) use array_name_unknown::{Misnamed, misnamed};
+pub(crate) use bios_boot::good_loaders;
 
 /// One check.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::report::Page;
 use crate::sys::supervise;
 
 mod array_work;
+mod boot_loader;
 mod choice;
 mod diagnose;
 mod elf;

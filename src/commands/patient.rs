@@ -214,6 +214,11 @@ impl Patient {
         }
     }
 
+    /// The disks, as they were seen when it was opened.
+    pub(super) fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
     /// What the search for a root came to.
     pub(super) fn search(&self) -> &Search {
         &self.search

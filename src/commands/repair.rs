@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::patient::{Patient, diagnosed};
 use super::rounds::{self, Round};
-use super::{array_work, choice, progress, rehearse};
+use super::{array_work, boot_loader, choice, progress, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
-use crate::journal::{self, Action, Header, Stock, Summary};
+use crate::journal::{self, Action, Header, Stock, Summary, Supplies};
 use crate::outcome::Outcome;
 use crate::rehearsal::Rehearsed;
 use crate::repairs::{ArrayWork, Plan, Repair};
@@ -135,8 +135,9 @@ fn finish(args: &RepairArgs, before: &Report, id: &str) -> Result<()> {
     let actions: Vec<Action> = open.map(|t| t.actions).unwrap_or_default();
     let patient = Patient::write(&args.target, root_of(before)?, &actions, &token)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
-    let summary =
-        uninterrupted(|| journal::resume(&sysroot.root, &token, id, &mut progress::steps()))?;
+    let (root, disks) = (&sysroot.root, patient.survey().disks_for_journal());
+    let tell = &mut progress::steps();
+    let summary = uninterrupted(|| journal::resume_with(root, &token, id, (&disks, tell)))?;
     patient.close()?;
     say(&format!(
         "lifeboot: the interrupted change {} is finished; looking again ...",
@@ -298,7 +299,7 @@ fn commit_files(
     rehearsed: Option<&Rehearsed>,
     token: &WriteToken,
 ) -> Result<(Summary, Report)> {
-    let actions = match rehearsed {
+    let mut actions = match rehearsed {
         Some(rehearsed) => rehearsed.actions.clone(),
         None => plan.actions(),
     };
@@ -321,12 +322,22 @@ fn commit_files(
     if let Some(rehearsed) = rehearsed {
         rehearsed.check(root)?;
     }
+    let disks = boot_loader::disks(patient.survey(), plan, &mut actions)?;
     let none = Stock::default();
     let stock = rehearsed.map_or(&none, |rehearsed| &rehearsed.stock);
+    let supplies = Supplies {
+        stock,
+        disks: &disks,
+    };
     let tell = &mut progress::steps();
     let summary =
-        uninterrupted(|| journal::commit_from(root, token, header, &actions, stock, tell))?;
+        uninterrupted(|| journal::commit_with(root, token, header, &actions, supplies, tell))?;
     say("lifeboot: looking again ...");
+    if !plan.loaders().is_empty() {
+        // The disks are other ones than those that were looked at.
+        patient.close()?;
+        return Ok((summary, diagnosed(&args.target)?));
+    }
     let mut after = patient.report();
     after.writes = patient.close()?;
     after.target = args.target.words();

@@ -92,8 +92,9 @@ fn take_back(
     say("lifeboot: opening the patient for writing ...");
     let patient = Patient::write(&args.target, info, &wanted.actions, token)?;
     let sysroot = patient.sysroot().context("there is no root to write to")?;
-    let summary =
-        uninterrupted(|| journal::undo(&sysroot.root, token, &wanted.id, &mut progress::steps()))?;
+    let (root, disks) = (&sysroot.root, patient.survey().disks_for_journal());
+    let tell = &mut progress::steps();
+    let summary = uninterrupted(|| journal::undo_with(root, token, &wanted.id, (&disks, tell)))?;
     patient.close()?;
     if args.json {
         return print_json(&json!({ "undone": summary }));

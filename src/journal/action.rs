@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::areas::DiskName;
 use super::encoded;
 use super::xattrs::Attribute;
 use crate::sys::root_dir::Kind;
@@ -17,7 +18,8 @@ use crate::sys::root_dir::Kind;
 /// Every action comes down to one move on one filesystem (see
 /// [`super::record::Step`]): what goes away moves into the quarantine, what is
 /// new was made beside the journal and moves into its place. Only
-/// [`Action::Attributes`] changes a directory where it stands.
+/// [`Action::Attributes`] changes a directory where it stands, and
+/// [`Action::BootArea`] bytes of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
@@ -132,12 +134,29 @@ pub enum Action {
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         xattrs: Vec<Attribute>,
     },
+    /// Writes bytes of a disk that belong to no filesystem: boot code, the gap
+    /// before the first partition, a BIOS boot partition. What it shall hold
+    /// comes with the disks ([`super::Disks::boot_area`]).
+    BootArea {
+        /// The disk.
+        disk: DiskName,
+        /// The first byte.
+        at: u64,
+        /// How many.
+        bytes: u64,
+        /// SHA-256 of what they hold before.
+        before: String,
+        /// SHA-256 of what they shall hold.
+        after: String,
+    },
 }
 
 impl Action {
-    /// The path that the action is about, as it was asked for.
+    /// The path that the action is about, as it was asked for; the root for
+    /// what lies outside of the tree.
     pub fn path(&self) -> &Path {
         match self {
+            Self::BootArea { .. } => Path::new("/"),
             Self::Rename { from, .. } => from,
             Self::Quarantine { path }
             | Self::Symlink { path, .. }
@@ -211,6 +230,12 @@ impl fmt::Display for Action {
                 "give {} mode {mode:04o}, owner {uid}:{gid}",
                 encoded::encode(path)
             ),
+            Self::BootArea {
+                disk, at, bytes, ..
+            } => {
+                let name = encoded::encode(Path::new(&disk.called));
+                write!(f, "write {bytes} bytes at byte {at} of disk {name}")
+            }
             Self::RemoveEmptyDirectory { path } => {
                 write!(f, "remove empty directory {}", encoded::encode(path))
             }

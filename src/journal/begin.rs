@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::areas::is_area;
 use super::copy;
 use super::log::{self, Log};
 use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
-use super::stock::Stock;
 use super::store::{Further, HOME, JOURNAL, Mark, Place};
-use super::{Action, Header, xattrs};
+use super::{Action, Header, Supplies, areas, xattrs};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
 use crate::sys::failpoint::hit;
@@ -34,21 +34,31 @@ pub(super) fn begin(
     place: &Place,
     header: Header,
     planned: Planned,
-    stock: &Stock,
+    supplies: Supplies<'_>,
 ) -> Result<Log> {
     let root_mtime = root_mtime(write.root())?;
     make_home(write, place, root_mtime)?;
     make_place(write, place)?;
     make_further(write, place, &planned.further)?;
+    let has_areas = planned.steps.iter().any(|step| is_area(&step.action));
+    if has_areas {
+        let context = || format!("making {}", place.areas().display());
+        write
+            .make_dir(&place.areas(), 0o700)
+            .with_context(context)?;
+    }
     hit("commit/made")?;
     let mut steps = Vec::with_capacity(planned.steps.len());
     let mut staged = HashMap::new();
     for step in planned.steps {
-        let step = stage(write, step, stock, &staged)?;
+        let step = stage(write, step, supplies, &staged)?;
         if let Action::Install { path, .. } = &step.action {
             staged.insert(path.clone(), step.from.clone());
         }
         steps.push(step);
+    }
+    if has_areas {
+        write.sync_dir(&place.areas())?;
     }
     sync_staged(write, place, !staged.is_empty())?;
     for Further { top, .. } in &planned.further {
@@ -161,7 +171,7 @@ fn make_home(write: &WriteRoot<'_>, place: &Place, root_mtime: Stamp) -> Result<
 fn stage(
     write: &WriteRoot<'_>,
     step: PlannedStep,
-    stock: &Stock,
+    supplies: Supplies<'_>,
     staged: &HashMap<PathBuf, PathBuf>,
 ) -> Result<Step> {
     let PlannedStep {
@@ -175,10 +185,14 @@ fn stage(
             match same_as.as_ref().and_then(|other| staged.get(other)) {
                 Some(other) => write.link(other, &from),
                 None => {
-                    stock.put(write, path, &from)?;
+                    supplies.stock.put(write, path, &from)?;
                     Ok(())
                 }
             }
+        }
+        Action::BootArea { .. } => {
+            areas::stage(write, &action, &from, supplies.disks)?;
+            Ok(())
         }
         Action::Symlink { target, .. } => write.symlink(&from, target),
         Action::MakeDirectory {

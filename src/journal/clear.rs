@@ -69,7 +69,14 @@ fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
     let Some(names) = absent_as_none(exact::names(root, place.path()))? else {
         return Ok(());
     };
-    let ours = ["journal", "journal.new", "new", "quarantine", "further"];
+    let ours = [
+        "journal",
+        "journal.new",
+        "new",
+        "quarantine",
+        "further",
+        "areas",
+    ];
     if let Some(other) = names
         .iter()
         .find(|&name| ours.iter().all(|our| name != our))
@@ -81,17 +88,10 @@ fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
     if let Some(name) = kept.first() {
         bail!("{} is still in quarantine", encode(&quarantine.join(name)));
     }
-    let new = place.new_objects();
-    for name in absent_as_none(exact::names(root, &new))?.unwrap_or_default() {
-        let path = new.join(name);
-        match exact::look(root, &path)?.map(|found| found.kind) {
-            Some(Kind::Directory) => write.remove_dir(&path)?,
-            Some(_) => write.remove_file(&path)?,
-            None => {}
-        }
-        hit("clear/new")?;
+    for dir in [place.new_objects(), place.areas()] {
+        remove_what_is_in(write, &dir)?;
+        absent_as_none(write.remove_dir(&dir))?;
     }
-    absent_as_none(write.remove_dir(&new))?;
     absent_as_none(write.remove_dir(&quarantine))?;
     absent_as_none(write.remove_file(&place.draft()))?;
     write.sync_dir(place.path())?;
@@ -102,6 +102,19 @@ fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
     write.remove_dir(place.path())?;
     write.sync_dir(place.path().parent().unwrap_or(Path::new(JOURNAL)))?;
     hit("clear/place-gone")?;
+    Ok(())
+}
+
+fn remove_what_is_in(write: &WriteRoot<'_>, dir: &Path) -> Result<()> {
+    for name in absent_as_none(exact::names(write.root(), dir))?.unwrap_or_default() {
+        let path = dir.join(name);
+        match exact::look(write.root(), &path)?.map(|found| found.kind) {
+            Some(Kind::Directory) => write.remove_dir(&path)?,
+            Some(_) => write.remove_file(&path)?,
+            None => {}
+        }
+        hit("clear/new")?;
+    }
     Ok(())
 }
 

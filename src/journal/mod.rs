@@ -9,14 +9,17 @@
 //! `docs/journal.md` tells the format and the order of writes.
 //!
 //! Reading order: [`Action`], [`record`], `ahead` and `preflight` (conditions),
-//! `store` (where it lies), `begin`, `work` (doing and taking back), `clear`.
+//! `store` (where it lies), `begin`, `work` (doing and taking back), `areas` (boot
+//! areas), `clear`.
 
 mod action;
 mod ahead;
+mod areas;
 mod begin;
 mod clear;
 mod copy;
 pub mod encoded;
+mod groups;
 mod log;
 mod preflight;
 pub mod record;
@@ -39,6 +42,7 @@ use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
 
 pub use action::Action;
+pub use areas::{DiskName, Disks, KnownDisk, digest};
 pub use stock::{Changes, Stock};
 pub use store::{State, Transaction, list};
 
@@ -154,6 +158,15 @@ impl fmt::Display for Failed {
 
 impl Error for Failed {}
 
+/// What a commit brings to the patient, and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct Supplies<'a> {
+    /// What a rehearsal made.
+    pub stock: &'a Stock,
+    /// The disks, and what boot areas of them shall hold.
+    pub disks: &'a Disks,
+}
+
 /// Where the journal of the transaction `id` lies in the patient's tree.
 pub fn path_of(id: &str) -> std::path::PathBuf {
     Place::new(id).journal()
@@ -166,7 +179,8 @@ pub fn path_of(id: &str) -> std::path::PathBuf {
 /// The first condition that does not hold, with its path.
 pub fn preflight(root: &RootDir, actions: &[Action]) -> Result<()> {
     let place = Place::new("preflight");
-    preflight::plan(root, &place, actions, &Stock::default()).map(drop)
+    let (stock, disks) = (&Stock::default(), &Disks::default());
+    preflight::plan(root, &place, actions, Supplies { stock, disks }).map(drop)
 }
 
 /// Does `actions` in their order, or none of them.
@@ -195,24 +209,45 @@ pub fn commit_from(
     stock: &Stock,
     observer: Observer<'_>,
 ) -> Result<Summary, Failed> {
+    let disks = &Disks::default();
+    let supplies = Supplies { stock, disks };
+    commit_with(root, token, header, actions, supplies, observer)
+}
+
+/// The same, with what boot areas shall hold.
+///
+/// # Errors
+/// [`Failed`], with what is left.
+pub fn commit_with(
+    root: &RootDir,
+    token: &WriteToken,
+    header: Header,
+    actions: &[Action],
+    supplies: Supplies<'_>,
+    observer: Observer<'_>,
+) -> Result<Summary, Failed> {
     let nothing = |cause| Failed {
         cause,
         left: Left::Nothing,
     };
     let write = open(root, token).map_err(nothing)?;
     let place = ready(&write, &header, actions).map_err(nothing)?;
-    let planned = preflight::plan(root, &place, actions, stock).map_err(nothing)?;
+    let planned = preflight::plan(root, &place, actions, supplies).map_err(nothing)?;
     let root_mtime = begin::root_mtime(root).map_err(nothing)?;
-    let log = begin::begin(&write, &place, header, planned, stock);
+    let log = begin::begin(&write, &place, header, planned, supplies);
+    let disks = supplies.disks;
     let (cause, taken_back) = match log {
         Ok(log) => {
-            let mut work = Work::new(&write, &place, log, observer);
+            let mut work = Work::new(&write, &place, log, (disks, observer));
             match work.forward() {
                 Ok(actions) => return Ok(summary(&place, Outcome::Committed, actions)),
                 Err(cause) => (cause, work.roll_back().and_then(|_| work.finish())),
             }
         }
-        Err(cause) => (cause, call_off(&write, &place, root_mtime, observer)),
+        Err(cause) => (
+            cause,
+            call_off(&write, &place, root_mtime, (disks, observer)),
+        ),
     };
     let left = match taken_back {
         Ok(()) => Left::Nothing,
@@ -242,16 +277,19 @@ pub fn note(
     Ok(commit(root, token, header, &[], &mut |_| {})?)
 }
 
+/// The disks of boot areas, and who hears what goes on.
+type With<'d, 'o> = (&'d Disks, Observer<'o>);
+
 /// Removes what a beginning left that failed.
 fn call_off(
     write: &WriteRoot<'_>,
     place: &Place,
     root_mtime: Stamp,
-    observer: Observer<'_>,
+    with: With<'_, '_>,
 ) -> Result<()> {
     // Once the journal has its name, only an undo may remove what it explains.
     if store::load(write.root(), place)?.is_some() {
-        return take_back(write, place, observer).map(drop);
+        return take_back(write, place, with).map(drop);
     }
     clear::clear(write, place, Some(root_mtime))
 }
@@ -266,6 +304,19 @@ pub fn resume(
     id: &str,
     observer: Observer<'_>,
 ) -> Result<Summary> {
+    resume_with(root, token, id, (&Disks::default(), observer))
+}
+
+/// The same, where it may be about boot areas of these disks.
+///
+/// # Errors
+/// Like [`resume`].
+pub fn resume_with(
+    root: &RootDir,
+    token: &WriteToken,
+    id: &str,
+    (disks, observer): With<'_, '_>,
+) -> Result<Summary> {
     let write = open(root, token)?;
     let found = store::find(root, id)?;
     let place = Place::new(id);
@@ -277,11 +328,16 @@ pub fn resume(
         State::Damaged { why } => bail!("transaction {id} is damaged: {why}"),
         State::Committed => Ok(summary(&place, Outcome::Committed, 0)),
         State::Open => {
-            let mut work = Work::new(&write, &place, log::Log::open(&write, &place)?, observer);
+            let mut work = Work::new(
+                &write,
+                &place,
+                log::Log::open(&write, &place)?,
+                (disks, observer),
+            );
             let actions = work.forward()?;
             Ok(summary(&place, Outcome::Committed, actions))
         }
-        State::UndoStarted => take_back(&write, &place, observer),
+        State::UndoStarted => take_back(&write, &place, (disks, observer)),
     }
 }
 
@@ -295,6 +351,19 @@ pub fn undo(
     token: &WriteToken,
     id: &str,
     observer: Observer<'_>,
+) -> Result<Summary> {
+    undo_with(root, token, id, (&Disks::default(), observer))
+}
+
+/// The same, where it may be about boot areas of these disks.
+///
+/// # Errors
+/// Like [`undo`].
+pub fn undo_with(
+    root: &RootDir,
+    token: &WriteToken,
+    id: &str,
+    with: With<'_, '_>,
 ) -> Result<Summary> {
     let write = open(root, token)?;
     let found = store::find(root, id)?;
@@ -322,11 +391,11 @@ pub fn undo(
             _ => {}
         }
     }
-    take_back(&write, &place, observer)
+    take_back(&write, &place, with)
 }
 
-fn take_back(write: &WriteRoot<'_>, place: &Place, observer: Observer<'_>) -> Result<Summary> {
-    let mut work = Work::new(write, place, log::Log::open(write, place)?, observer);
+fn take_back(write: &WriteRoot<'_>, place: &Place, with: With<'_, '_>) -> Result<Summary> {
+    let mut work = Work::new(write, place, log::Log::open(write, place)?, with);
     let actions = work.backward()?;
     work.finish()?;
     Ok(summary(place, Outcome::Undone, actions))
@@ -367,6 +436,8 @@ fn summary(place: &Place, outcome: Outcome, actions: usize) -> Summary {
     }
 }
 
+#[cfg(test)]
+mod area_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]

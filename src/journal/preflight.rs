@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::ahead::{Ahead, Top};
+use super::areas::is_area;
 use super::encoded::encode;
 use super::record::{Step, Touched, is_link_text};
 use super::stock::Stock;
 use super::store::{Further, HOME, Place};
-use super::{Action, xattrs};
+use super::{Action, Supplies, areas, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -38,13 +39,13 @@ pub(super) struct PlannedStep {
     pub(super) object: Option<Object>,
 }
 
-/// Works out every step of a commit. What actions of kind `Install` put comes
-/// from `stock`.
+/// Works out every step of a commit. What actions of kind `Install` and
+/// `BootArea` put comes from `supplies`.
 pub(super) fn plan(
     root: &RootDir,
     place: &Place,
     actions: &[Action],
-    stock: &Stock,
+    supplies: Supplies<'_>,
 ) -> Result<Planned> {
     let mut ahead = Ahead::new(root)?;
     let mut further: Vec<Further> = Vec::new();
@@ -52,8 +53,15 @@ pub(super) fn plan(
     let mut bytes: HashMap<PathBuf, u64> = HashMap::new();
     let mut steps = Vec::with_capacity(actions.len());
     for (index, action) in actions.iter().enumerate() {
+        if is_area(action) {
+            let total = bytes.entry("/".into()).or_insert(0_u64);
+            *total = total.saturating_add(areas::room_for(action));
+            let step = areas::plan(place, index, action, &steps, supplies.disks)?;
+            steps.push(step);
+            continue;
+        }
         let (top, home) = home_for(&ahead, place, action)?;
-        let step = plan_action(&mut ahead, &home, index, action, stock)?;
+        let step = plan_action(&mut ahead, &home, index, action, supplies.stock)?;
         check_link(action, index, &home, &steps, &mut puts)?;
         for path in [&step.from, &step.to] {
             let ours = path.starts_with(HOME) || path.starts_with(top.at.join(&HOME[1..]));
@@ -223,6 +231,8 @@ fn plan_action(
             }
             Ok(step(exact.clone(), exact, Some(object)))
         }
+        // Worked out by themselves.
+        Action::BootArea { .. } => bail!("a boot area is in no tree"),
     }
 }
 
@@ -260,7 +270,7 @@ fn plan_new(
 /// Checks that `steps` can be done now, in their order.
 pub(super) fn check_forward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut ahead = Ahead::new(root)?;
-    for step in steps {
+    for step in steps.iter().filter(|step| !is_area(&step.action)) {
         if matches!(step.action, Action::Attributes { .. }) {
             check_directory(&ahead, step)?;
             continue;
@@ -283,7 +293,8 @@ fn check_directory(ahead: &Ahead<'_>, step: &Step) -> Result<()> {
 /// Checks that `steps` can be taken back now, the last one first.
 pub(super) fn check_backward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut ahead = Ahead::new(root)?;
-    for step in steps.iter().rev() {
+    let mut on_files = steps.iter().filter(|step| !is_area(&step.action));
+    while let Some(step) = on_files.next_back() {
         if matches!(step.action, Action::Attributes { .. }) {
             check_directory(&ahead, step)?;
             continue;

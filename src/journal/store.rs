@@ -75,6 +75,11 @@ impl Place {
         self.path.join("new")
     }
 
+    /// What boot areas held, and what they shall hold.
+    pub(super) fn areas(&self) -> PathBuf {
+        self.path.join("areas")
+    }
+
     /// Which other filesystems have a place of this transaction.
     pub(super) fn further(&self) -> PathBuf {
         self.path.join("further")

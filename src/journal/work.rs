@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use super::areas::{self, Disks, Holds, is_area};
 use super::encoded::encode;
+use super::groups::{TOGETHER, groups};
 use super::log::Log;
 use super::record::{Record, Step, Touched};
 use super::store::Place;
@@ -15,17 +17,12 @@ use crate::sys::exact::{self, Object};
 use crate::sys::failpoint::hit;
 use crate::sys::write_root::WriteRoot;
 
-/// So many steps are brought to the disk one by one.
-const ALONE: usize = 8;
-
-/// So many of the others together.
-const TOGETHER: usize = 64;
-
 /// A transaction in progress.
 pub(super) struct Work<'a, 'o> {
     write: &'a WriteRoot<'a>,
     place: &'a Place,
     log: Log,
+    disks: &'a Disks,
     observer: Observer<'o>,
 }
 
@@ -40,12 +37,13 @@ impl<'a, 'o> Work<'a, 'o> {
         write: &'a WriteRoot<'a>,
         place: &'a Place,
         log: Log,
-        observer: Observer<'o>,
+        (disks, observer): (&'a Disks, Observer<'o>),
     ) -> Self {
         Self {
             write,
             place,
             log,
+            disks,
             observer,
         }
     }
@@ -54,9 +52,11 @@ impl<'a, 'o> Work<'a, 'o> {
     pub(super) fn forward(&mut self) -> Result<usize> {
         self.settle()?;
         let first = self.log.story().course.standing;
+        self.mend_areas(first)?;
         preflight::check_forward(self.write.root(), &self.steps()[first..])?;
+        self.check_areas(&self.steps()[first..])?;
         let total = self.steps().len();
-        for group in groups(first..total) {
+        for group in groups(self.steps(), first..total) {
             for index in group.clone() {
                 self.tell(index, false);
                 let step = self.steps()[index].clone();
@@ -82,7 +82,7 @@ impl<'a, 'o> Work<'a, 'o> {
     pub(super) fn roll_back(&mut self) -> Result<usize> {
         // The step that failed may be just the one whose place is taken, or
         // whose object is gone: it stands only if its object arrived.
-        self.record_arrived()?;
+        self.record_arrived(true)?;
         self.take_back()
     }
 
@@ -91,7 +91,8 @@ impl<'a, 'o> Work<'a, 'o> {
     /// cannot be taken back.
     pub(super) fn backward(&mut self) -> Result<usize> {
         if !self.log.story().course.undo_started {
-            self.settle()?;
+            self.record_arrived(true)?;
+            self.look_at_next()?;
         }
         self.take_back()
     }
@@ -99,13 +100,14 @@ impl<'a, 'o> Work<'a, 'o> {
     fn take_back(&mut self) -> Result<usize> {
         let standing = self.settled_back()?;
         preflight::check_backward(self.write.root(), &self.steps()[..standing])?;
+        self.check_areas(&self.steps()[..standing])?;
         if !self.log.story().course.undo_started {
             let consent = self.write.consent().to_owned();
             self.log.append(&Record::UndoStarted { consent })?;
             hit("undo/started")?;
         }
         let recorded = self.log.story().course.standing;
-        for group in groups(0..recorded).into_iter().rev() {
+        for group in groups(self.steps(), 0..recorded).into_iter().rev() {
             for index in group.clone().rev() {
                 self.tell(index, true);
                 // The others were moved before it was cut off, but are perhaps
@@ -157,7 +159,11 @@ impl<'a, 'o> Work<'a, 'o> {
 
     /// Steps may be done whose records were cut off: looks, and records them.
     fn settle(&mut self) -> Result<()> {
-        self.record_arrived()?;
+        self.record_arrived(false)?;
+        self.look_at_next()
+    }
+
+    fn look_at_next(&self) -> Result<()> {
         // What stands in the way of the next one is told as it is.
         let standing = self.log.story().course.standing;
         if let Some(step) = self.steps().get(standing).cloned() {
@@ -167,8 +173,9 @@ impl<'a, 'o> Work<'a, 'o> {
     }
 
     /// Records the steps after the recorded ones that are done. A power cut
-    /// loses the records of one group; a bad sector may take more.
-    fn record_arrived(&mut self) -> Result<()> {
+    /// loses the records of one group; a bad sector may take more. With `begun`
+    /// also a boot area that is half written: it is to be taken back.
+    fn record_arrived(&mut self, begun: bool) -> Result<()> {
         loop {
             let first = self.log.story().course.standing;
             let group = first..self.steps().len().min(first + TOGETHER);
@@ -176,7 +183,9 @@ impl<'a, 'o> Work<'a, 'o> {
             // one made free; what is last tells that all before it are done.
             let mut last = None;
             for index in group.clone().rev() {
-                if self.has_arrived(&self.steps()[index], false)? {
+                let step = &self.steps()[index];
+                let has_begun = begun && is_area(&step.action) && !self.has_arrived(step, true)?;
+                if has_begun || self.has_arrived(step, false)? {
                     last = Some(index);
                     break;
                 }
@@ -191,6 +200,10 @@ impl<'a, 'o> Work<'a, 'o> {
     /// True when the object of a step is where the step, or taking it back,
     /// brings it.
     fn has_arrived(&self, step: &Step, undo: bool) -> Result<bool> {
+        if is_area(&step.action) {
+            let wanted = if undo { Holds::Before } else { Holds::After };
+            return Ok(self.area(step)? == wanted);
+        }
         if let Action::Attributes { .. } = &step.action {
             let stands = self.standing_of_attributes(step, undo)?;
             return Ok(matches!(stands, Standing::Before) == undo);
@@ -233,6 +246,13 @@ impl<'a, 'o> Work<'a, 'o> {
         if let Action::Attributes { .. } = &step.action {
             return self.standing_of_attributes(step, undo);
         }
+        if is_area(&step.action) {
+            // Half written, it is written once more, forward or back.
+            return Ok(match self.has_arrived(step, undo)? == undo {
+                true => Standing::Before,
+                false => Standing::After,
+            });
+        }
         let before = self.look(&step.from)?;
         let after = self.look(&step.to)?;
         let is_it = |found: &Option<Object>| {
@@ -248,6 +268,29 @@ impl<'a, 'o> Work<'a, 'o> {
             (true, true) => bail!("{from} and {to} are the same file now"),
             (false, false) => bail!("neither {from} nor {to} is what the journal noted"),
         }
+    }
+
+    /// What the boot area of a step holds.
+    fn area(&self, step: &Step) -> Result<Holds> {
+        areas::look(self.write.root(), self.place, step, self.disks)
+    }
+
+    /// Each disk is here and holds what the journal knows, before any change.
+    fn check_areas(&self, steps: &[Step]) -> Result<()> {
+        let mut all = steps.iter().filter(|step| is_area(&step.action));
+        all.try_for_each(|step| self.area(step).map(drop))
+    }
+
+    /// An undo that was cut off at its beginning has recorded a half-written
+    /// area as standing.
+    fn mend_areas(&self, standing: usize) -> Result<()> {
+        let recorded = self.steps()[..standing].iter();
+        for step in recorded.filter(|step| is_area(&step.action)) {
+            if !self.has_arrived(step, false)? {
+                self.carry(step, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Attributes are several: what is half changed, or half given back, is to
@@ -291,6 +334,9 @@ impl<'a, 'o> Work<'a, 'o> {
 
     /// One change; [`Work::sync`] brings it to the disk.
     fn carry(&self, step: &Step, undo: bool) -> Result<()> {
+        if is_area(&step.action) {
+            return areas::write(self.write, self.place, step, self.disks, undo);
+        }
         if let Action::Attributes { .. } = &step.action {
             return self.give_attributes(step, undo);
         }
@@ -312,11 +358,16 @@ impl<'a, 'o> Work<'a, 'o> {
         if let [only] = &self.steps()[group.clone()] {
             return match &only.action {
                 Action::Attributes { .. } => Ok(self.write.sync_dir(&only.from)?),
+                Action::BootArea { .. } => areas::sync(only, self.disks),
                 _ => self.sync_both(&only.from, &only.to),
             };
         }
         let mut synced = HashSet::new();
         for step in &self.steps()[group] {
+            if is_area(&step.action) {
+                areas::sync(step, self.disks)?;
+                continue;
+            }
             for path in [&step.to, &step.from] {
                 let parent = path.parent().unwrap_or(path);
                 let Some(found) = self.look(parent)? else {
@@ -382,20 +433,6 @@ impl<'a, 'o> Work<'a, 'o> {
         }
         Ok(())
     }
-}
-
-/// Steps that are brought to the disk together: the first few alone, so that a
-/// small repair is as far as can be at every moment, then many at once.
-fn groups(steps: Range<usize>) -> Vec<Range<usize>> {
-    let mut groups = Vec::new();
-    let mut start = steps.start;
-    while start < steps.end {
-        let size = if start < ALONE { 1 } else { TOGETHER };
-        let end = steps.end.min(start + size);
-        groups.push(start..end);
-        start = end;
-    }
-    groups
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

@@ -15,6 +15,7 @@ use crate::finding::{Finding, Severity};
 use crate::journal::Action;
 
 mod array_work;
+mod copy_boot_loader;
 mod finish_packages;
 mod program;
 mod rebuild_initramfs;
@@ -27,6 +28,7 @@ mod restore_system_directory;
 mod start_degraded;
 
 pub use array_work::ArrayWork;
+pub use copy_boot_loader::LoaderCopy;
 pub use program::Program;
 
 /// What can go wrong when a repair is done.
@@ -106,6 +108,7 @@ const REPAIRS: &[&Kind] = &[
     &restore_package_status::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
+    &copy_boot_loader::KIND,
     &start_degraded::KIND,
     &rejoin_leg::KIND,
 ];
@@ -131,6 +134,9 @@ pub struct Repair {
     /// what they changed there is made on the patient.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Program>,
+    /// The boot loader of a disk that goes to another one, after all files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loader: Option<LoaderCopy>,
     /// Work on an array, which cannot be taken back. It is done only when the
     /// operator asked for this repair by name or agreed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +206,15 @@ impl Plan {
             .collect()
     }
 
+    /// Every boot loader that goes to another disk.
+    pub fn loaders(&self) -> Vec<&LoaderCopy> {
+        let all = self.repairs.iter();
+        let mut all: Vec<_> = all.filter_map(|repair| repair.loader.as_ref()).collect();
+        // Several findings about one disk want the same.
+        all.dedup_by(|one, other| one.to == other.to);
+        all
+    }
+
     /// Every program of the patient that it runs, in order.
     pub fn programs(&self) -> Vec<Program> {
         let all = self.repairs.iter();
@@ -235,14 +250,22 @@ pub fn plan(
             let Some(outline) = (kind.plan)(facts, finding) else {
                 continue;
             };
-            if let Err(why) = possible(&outline.actions) {
-                plan.refused.push(Refused {
-                    title: outline.title,
-                    removes: Key::of(finding),
-                    why,
-                });
-                continue;
-            }
+            let loader = match kind.name == copy_boot_loader::KIND.name {
+                true => copy_boot_loader::copy(facts, finding).transpose(),
+                false => Ok(None),
+            };
+            let checked = loader.and_then(|one| possible(&outline.actions).map(|()| one));
+            let loader = match checked {
+                Ok(loader) => loader,
+                Err(why) => {
+                    plan.refused.push(Refused {
+                        title: outline.title,
+                        removes: Key::of(finding),
+                        why,
+                    });
+                    continue;
+                }
+            };
             plan.repairs.push(Repair {
                 name: kind.name.to_owned(),
                 title: outline.title,
@@ -255,6 +278,7 @@ pub fn plan(
                     .map_or(outline.minutes, |work| work.minutes(&facts.assembly.arrays)),
                 actions: outline.actions,
                 programs: outline.programs,
+                loader,
                 work: outline.work,
             });
         }

@@ -214,6 +214,13 @@ fn steps(page: &mut Page, repair: &Repair) {
     {
         page.item("       ", 9, &format!("... and {more} more steps"));
     }
+    if let Some(loader) = &repair.loader {
+        let line = format!(
+            "write GRUB's core and 440 bytes of boot code of {} to {}",
+            loader.from, loader.to
+        );
+        page.item("       ", 9, &line);
+    }
     for program in &repair.programs {
         let line = format!("rehearse in the patient: {}", shortened(&program.line()));
         page.item("       ", 9, &line);

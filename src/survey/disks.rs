@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Content, Disk, KernelLog, Partition, Source, Survey, cards, esp, firmware, grub_core, health,
-    kernel_log, last_panic, signature, superblock, sysfs, table, whole, whole_disk,
+    Content, Disk, KernelLog, Partition, Source, Survey, boot_areas, cards, esp, firmware,
+    grub_core, health, kernel_log, last_panic, signature, superblock, sysfs, table, whole,
+    whole_disk,
 };
 use crate::sys::node;
 
@@ -201,6 +202,9 @@ fn look(name: String, source: Source, known: &[(u32, String)]) -> Disk {
     let table = table::read(&file, &disk.source, disk.sector_bytes);
     disk.table = table.kind;
     disk.table_problem = table.problem;
+    disk.table_id = table.id;
+    let gap = |end| boot_areas::gap(&file, &disk.source, end);
+    disk.gap = table.gap_end.and_then(gap);
     for entry in table.entries {
         let node = known.iter().find(|(number, _)| *number == entry.number);
         let part = disk.source.part(entry.start, entry.bytes);
@@ -260,6 +264,8 @@ fn settle(disk: &mut Disk, file: &File) {
     }
     disk.table = None;
     disk.table_problem = None;
+    disk.table_id = None;
+    disk.gap = None;
     disk.partitions = Vec::new();
     disk.content = content;
 }

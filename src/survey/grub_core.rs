@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 
 use lzma_rust2::LzmaReader;
 use serde::{Deserialize, Serialize};
@@ -15,20 +15,20 @@ use super::Source;
 use super::grub_module::GrubModule;
 use super::little_endian::{u16_at, u32_at, u64_at};
 
-const SECTOR: usize = 512;
+pub(super) const SECTOR: usize = 512;
 
 /// Where the boot code keeps the number of the core's first sector
 /// (`GRUB_BOOT_MACHINE_KERNEL_SECTOR`).
-const KERNEL_SECTOR: usize = 0x5C;
+pub(super) const KERNEL_SECTOR: usize = 0x5C;
 
 /// What the boot code says when it fails. GRUB Legacy has no line end in it.
 const BOOT_CODE_MARK: &[u8] = b" Error\r\n\0";
 
 /// What the core's first sector says when it begins.
-const DISKBOOT_MARK: &[u8] = b"loading\0";
+pub(super) const DISKBOOT_MARK: &[u8] = b"loading\0";
 
 /// One entry of the core's block list, from the end of its first sector down.
-const BLOCK_LIST_ENTRY: usize = 12;
+pub(super) const BLOCK_LIST_ENTRY: usize = 12;
 
 /// Largest core that the boot code could load below the video memory.
 const CORE_BYTES_MAX: usize = 0xA_0000;
@@ -39,6 +39,10 @@ const UNPACKED_BYTES_MAX: u32 = 4 << 20;
 /// In the unpacking code: sizes of what follows it.
 const COMPRESSED_SIZE: usize = 8;
 const UNCOMPRESSED_SIZE: usize = 12;
+
+/// Bytes of the codes that mend damaged sectors, which stand behind the core
+/// (`GRUB_KERNEL_I386_PC_REED_SOLOMON_REDUNDANCY`); none at 0.
+pub(super) const REDUNDANCY: usize = 16;
 
 /// `movl $0x100000, %edi; movl $decompressor_end, %esi`: the second number is
 /// where the packed part begins.
@@ -76,6 +80,18 @@ pub struct GrubCore {
     pub refuses: BTreeMap<String, u32>,
     /// Why it is none, or cannot be looked into.
     pub trouble: Option<Trouble>,
+    /// How much of the disk it takes.
+    #[serde(default)]
+    pub size: Option<CoreSize>,
+}
+
+/// The size of a core in sectors, the first one included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreSize {
+    /// With the codes behind it that mend damaged sectors.
+    pub whole: u64,
+    /// Without them.
+    pub least: u64,
 }
 
 /// What is wrong with a core.
@@ -91,9 +107,17 @@ pub enum Trouble {
     },
 }
 
+/// Reads so many bytes of a disk at a byte; fewer at its end.
+pub(super) type ReadAt<'r> = dyn Fn(u64, usize) -> io::Result<Vec<u8>> + 'r;
+
 /// The core of the disk in `source`; nothing when its boot code is not GRUB's.
 pub(super) fn read(file: &File, source: &Source) -> Option<GrubCore> {
-    let boot = source.read_at(file, 0, SECTOR).ok()?;
+    read_by(&|at, length| source.read_at(file, at, length))
+}
+
+/// The same of anything that can be read like a disk.
+pub(super) fn read_by(read_at: &ReadAt<'_>) -> Option<GrubCore> {
+    let boot = read_at(0, SECTOR).ok()?;
     let has = |bytes: &[u8], mark: &[u8]| bytes.windows(mark.len()).any(|word| word == mark);
     if !has(boot.get(..440)?, BOOT_CODE_MARK) {
         return None;
@@ -105,21 +129,42 @@ pub(super) fn read(file: &File, source: &Source) -> Option<GrubCore> {
     };
     let at = sector.saturating_mul(SECTOR as u64);
     let unreadable = |why: String| Some(Trouble::Unreadable { why });
-    match source.read_at(file, at, SECTOR) {
+    match read_at(at, SECTOR) {
         Err(error) => core.trouble = unreadable(error.to_string()),
         Ok(first) if !has(&first, DISKBOOT_MARK) => core.trouble = Some(Trouble::Absent),
         Ok(first) => {
-            let looked = load(file, source, &first)
-                .and_then(|packed| unpack(&packed))
-                .and_then(|image| core.look_into(&image));
+            let looked = load(read_at, &first).and_then(|packed| {
+                core.size = size_of(&packed);
+                core.look_into(&unpack(&packed)?)
+            });
             core.trouble = looked.err().and_then(unreadable);
         }
     }
     Some(core)
 }
 
+/// The core at `sector`, as if all of it lay in one piece.
+pub(super) fn whole(read_at: &ReadAt<'_>, sector: u64) -> Result<Vec<u8>, String> {
+    let at = sector.saturating_mul(SECTOR as u64);
+    let mut core = read_at(at, SECTOR).map_err(|error| error.to_string())?;
+    let rest = load(read_at, &core)?;
+    core.extend(rest);
+    Ok(core)
+}
+
+/// Its size, from what follows its first sector. The codes that mend it are the
+/// last part, as `util/setup.c` puts them there.
+fn size_of(packed: &[u8]) -> Option<CoreSize> {
+    let sectors = |bytes: usize| bytes.div_ceil(SECTOR) as u64 + 1;
+    let codes = usize::try_from(u32_at(packed, REDUNDANCY)?).ok()?;
+    Some(CoreSize {
+        whole: sectors(packed.len()),
+        least: sectors(packed.len().checked_sub(codes)?),
+    })
+}
+
 /// What the first sector's block list names, behind each other.
-fn load(file: &File, source: &Source, first: &[u8]) -> Result<Vec<u8>, String> {
+fn load(read_at: &ReadAt<'_>, first: &[u8]) -> Result<Vec<u8>, String> {
     let mut packed = Vec::new();
     let mut end = SECTOR;
     while let Some(at) = end.checked_sub(BLOCK_LIST_ENTRY) {
@@ -132,8 +177,7 @@ fn load(file: &File, source: &Source, first: &[u8]) -> Result<Vec<u8>, String> {
         if packed.len() + count > CORE_BYTES_MAX {
             break;
         }
-        let part = source
-            .read_at(file, start.saturating_mul(SECTOR as u64), count)
+        let part = read_at(start.saturating_mul(SECTOR as u64), count)
             .map_err(|error| error.to_string())?;
         if part.len() < count {
             return Err("its block list leads behind the end of the disk".into());

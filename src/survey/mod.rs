@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::sys::loopdev::{Access, LoopDevice};
 use crate::sys::node;
 
+pub mod boot_areas;
 pub mod cards;
 mod counters;
 mod disks;
 pub mod esp;
 pub mod firmware;
 pub mod grub_core;
+pub mod grub_embed;
 mod grub_masks;
 pub mod grub_module;
 pub mod health;
@@ -233,6 +235,12 @@ pub struct Disk {
     pub table: Option<String>,
     /// Problems with the partition table, in words.
     pub table_problem: Option<String>,
+    /// `gpt` or `mbr` and the identifier in that table.
+    #[serde(default)]
+    pub table_id: Option<String>,
+    /// What lies before the first partition of an MBR.
+    #[serde(default)]
+    pub gap: Option<boot_areas::Gap>,
     /// True when the boot code in the first sector is GRUB's.
     pub grub_boot_code: bool,
     /// What that boot code loads.
@@ -265,6 +273,8 @@ impl Disk {
             serial: None,
             table: None,
             table_problem: None,
+            table_id: None,
+            gap: None,
             grub_boot_code: false,
             grub_core: None,
             partitions: Vec::new(),

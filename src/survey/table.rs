@@ -31,6 +31,10 @@ pub(super) struct TableEntry {
 pub(super) struct Table {
     pub(super) kind: Option<String>,
     pub(super) problem: Option<String>,
+    /// `gpt` or `mbr` and the identifier in it.
+    pub(super) id: Option<String>,
+    /// Where the first partition of an MBR begins, extended ones included.
+    pub(super) gap_end: Option<u64>,
     pub(super) entries: Vec<TableEntry>,
 }
 
@@ -66,7 +70,7 @@ pub(super) fn read(file: &File, source: &Source, sector: u32) -> Table {
         let told = Table {
             kind: Some("gpt".into()),
             problem: Some(format!("the GPT cannot be read: {}", unfit.why)),
-            entries: Vec::new(),
+            ..Table::default()
         };
         if protective {
             return told;
@@ -78,9 +82,8 @@ pub(super) fn read(file: &File, source: &Source, sector: u32) -> Table {
         mbr
     }));
     asked.unwrap_or_else(|_| Table {
-        kind: None,
         problem: Some("the partition table makes no sense".into()),
-        entries: Vec::new(),
+        ..Table::default()
     })
 }
 
@@ -168,6 +171,7 @@ fn gpt_copy(file: &File, source: &Source, sector: u64, lba: u64) -> Result<Table
         return Err(unfit("its entries do not fit their checksum".into(), false));
     }
     let mut table = gpt_entries(&table, sector);
+    table.id = Some(format!("gpt {}", guid(&header.disk_guid)));
     if lba == 1 && header.primary_lba != lba {
         let place = header.primary_lba;
         tell(
@@ -217,6 +221,8 @@ fn gpt_entries(table: &[u8], sector: u64) -> Table {
         });
     }
     Table {
+        id: None,
+        gap_end: None,
         kind: Some("gpt".into()),
         problem: left_out(&junk),
         entries,
@@ -271,9 +277,14 @@ fn from_mbr(first: &[u8; 512], file: &File, source: &Source, sector: u32) -> Tab
     if entries.is_empty() && problem.is_none() {
         return Table::default();
     }
+    let starts = header.iter().filter(|(_, p)| p.is_used());
     Table {
         kind: Some("mbr".into()),
         problem,
+        id: (signature != 0).then(|| format!("mbr {signature:08x}")),
+        gap_end: starts
+            .map(|(_, p)| u64::from(p.starting_lba) * u64::from(sector))
+            .min(),
         entries,
     }
 }

@@ -7,6 +7,7 @@
 #[derive(Debug)]
 pub struct WriteToken {
     reason: String,
+    layers_only: bool,
 }
 
 impl WriteToken {
@@ -14,6 +15,7 @@ impl WriteToken {
     pub fn granted(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
+            layers_only: false,
         }
     }
 
@@ -22,7 +24,13 @@ impl WriteToken {
     pub fn for_rehearsal() -> Self {
         Self {
             reason: "rehearsal".into(),
+            layers_only: true,
         }
+    }
+
+    /// False for a rehearsal: no layer lies over a disk.
+    pub fn reaches_disks(&self) -> bool {
+        !self.layers_only
     }
 
     /// What was agreed to; written to the journal.

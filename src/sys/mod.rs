@@ -4,6 +4,7 @@
 //! below this module. Functions that change the patient take a
 //! [`consent::WriteToken`].
 
+pub mod boot_area;
 pub mod consent;
 pub mod contained;
 pub mod direct;

@@ -77,6 +77,11 @@ impl<'a> WriteRoot<'a> {
         self.consent.reason()
     }
 
+    /// The proof of that.
+    pub fn token(&self) -> &'a WriteToken {
+        self.consent
+    }
+
     /// Moves `from` to `to`, where nothing may stand yet.
     ///
     /// # Errors

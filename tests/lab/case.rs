@@ -76,6 +76,8 @@ pub struct MachineLevel {
     /// Bash, run for the EFI system partition of each disk, which is `$esp` for
     /// mtools: `mdel -i "$esp" ::EFI/BOOT/BOOTX64.EFI`.
     pub break_esp: Option<String>,
+    /// Bash, run with the image of the second disk as `$disk`.
+    pub break_second: Option<String>,
     /// How many of the two disks the machine still has.
     #[serde(default = "both")]
     pub disks: usize,
@@ -99,6 +101,8 @@ pub struct Repaired {
     pub verdict: String,
     /// How the boot from firmware then ends (machines only).
     pub boot: Option<Expect>,
+    /// How the boot ends when the machine has only its second disk then.
+    pub second_alone: Option<Expect>,
     /// Bash that must succeed in the repaired root.
     pub check: Option<String>,
     /// Whether `undo` must bring back every byte of the broken state.

@@ -1,19 +1,20 @@
 //! Cases at machine level: broken disks, booted from firmware before and after.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
 use super::boot::{Boot, Expect};
 use super::case::{Case, MachineLevel, Repaired};
-use super::legs::Legs;
+use super::legs::{Legs, MEMBER_BYTES};
 use super::manifest::Manifest;
 use super::qemu::{Bus, Drive, Machine};
 use super::report::Report;
 use super::rescue::{Rescue, Session};
 use super::suite::Suite;
-use super::{LIFEBOOT, disks, dpkg, half_upgrade, progress, uefi};
+use super::{LIFEBOOT, disks, dpkg, half_upgrade, progress, run, uefi};
 
 /// The patient of one case: its disks and where its logs go.
 #[derive(Debug)]
@@ -41,6 +42,10 @@ impl Patient {
         }
         if let Some(script) = level.and_then(|level| level.break_esp.as_ref()) {
             uefi::change(&legs, work, script)?;
+        }
+        if let Some(script) = level.and_then(|level| level.break_second.as_ref()) {
+            let line = format!("disk={}\n{script}", legs.disks()[1].display());
+            run::shell("breaking the second disk", work, &line)?;
         }
         Ok(Self {
             legs,
@@ -117,6 +122,26 @@ impl Patient {
     fn remove_copy(&self, name: &str) -> Result<()> {
         let dir = self.work.join(format!("{name}-disks"));
         fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))
+    }
+
+    /// The same with its second disk alone.
+    fn trial_boot_of_second(&self, name: &str) -> Result<Boot> {
+        let dir = self.work.join(format!("{name}-disks"));
+        let second = self.legs.copy_to(&dir)?.disks().split_off(1);
+        let machine = Machine::with_disks(&second).uefi(self.variables.clone());
+        let (_, boot) = machine.boot(&self.work, name)?;
+        std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        Ok(boot)
+    }
+
+    /// What lies before the array members: tables, boot code, GRUB.
+    fn starts(&self) -> Result<Vec<Vec<u8>>> {
+        let start = |disk: PathBuf| {
+            let mut bytes = vec![0; usize::try_from(MEMBER_BYTES)?];
+            File::open(&disk)?.read_exact(&mut bytes)?;
+            Ok(bytes)
+        };
+        self.legs.disks().into_iter().map(start).collect()
     }
 
     /// A rescue session on its disks.
@@ -207,7 +232,7 @@ pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
 }
 
 fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()> {
-    let before = patient.manifest()?;
+    let (before, starts) = (patient.manifest()?, patient.starts()?);
     patient.rescue(rescue, &["repair --yes --json"], "rescue-repair")?;
     let session = patient.rescue(rescue, &["diagnose --json"], "rescue-diagnose-again")?;
     expect_report(
@@ -226,6 +251,10 @@ fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()>
             "after the repair",
         )?;
     }
+    if let Some(expected) = repaired.second_alone {
+        let boot = patient.trial_boot_of_second("boot-second-alone")?;
+        expect_boot(expected, &boot, "repaired, the second disk alone")?;
+    }
     if repaired.undo {
         let session = patient.rescue(rescue, &["undo --yes"], "rescue-undo")?;
         ensure!(
@@ -236,6 +265,10 @@ fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()>
         before
             .expect_same(&patient.manifest()?)
             .context("after the undo")?;
+        ensure!(
+            starts == patient.starts()?,
+            "after the undo the disks begin otherwise than before the repair"
+        );
     }
     Ok(())
 }
