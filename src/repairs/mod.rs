@@ -15,6 +15,7 @@ use crate::finding::{Finding, Severity};
 use crate::journal::Action;
 
 mod array_work;
+mod closed_set;
 mod finish_packages;
 mod program;
 mod rebuild_initramfs;
@@ -23,9 +24,11 @@ mod restore_array_entry;
 mod restore_merged_link;
 mod restore_system_directory;
 mod start_degraded;
+mod unpack_packages;
 
 pub use array_work::ArrayWork;
 pub use program::Program;
+pub use unpack_packages::Unpack;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -86,9 +89,12 @@ struct Outline {
     title: String,
     risk: Risk,
     actions: Vec<Action>,
+    unpack: Vec<Unpack>,
     programs: Vec<Program>,
     work: Option<ArrayWork>,
     minutes: u32,
+    /// Why it cannot be done here.
+    refused: Option<String>,
 }
 
 /// Renames take no time to speak of; a minute is the operator's.
@@ -100,6 +106,7 @@ const REPAIRS: &[&Kind] = &[
     &restore_system_directory::KIND,
     &restore_merged_link::KIND,
     &restore_array_entry::KIND,
+    &unpack_packages::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &start_degraded::KIND,
@@ -123,7 +130,10 @@ pub struct Repair {
     pub minutes: u32,
     /// The changes of files, in order.
     pub actions: Vec<Action>,
-    /// Programs of the patient that are run after them: in a rehearsal, and
+    /// Packages that Lifeboot unpacks by itself after them, in a rehearsal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unpack: Vec<Unpack>,
+    /// Programs of the patient that are run after that: in a rehearsal, and
     /// what they changed there is made on the patient.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Program>,
@@ -196,6 +206,12 @@ impl Plan {
             .collect()
     }
 
+    /// Every package that is unpacked, in order.
+    pub fn unpack(&self) -> Vec<Unpack> {
+        let all = self.repairs.iter();
+        all.flat_map(|repair| repair.unpack.clone()).collect()
+    }
+
     /// Every program of the patient that it runs, in order.
     pub fn programs(&self) -> Vec<Program> {
         let all = self.repairs.iter();
@@ -231,7 +247,8 @@ pub fn plan(
             let Some(outline) = (kind.plan)(facts, finding) else {
                 continue;
             };
-            if let Err(why) = possible(&outline.actions) {
+            let refused = outline.refused.map_or(Ok(()), Err);
+            if let Err(why) = refused.and_then(|()| possible(&outline.actions)) {
                 plan.refused.push(Refused {
                     title: outline.title,
                     removes: Key::of(finding),
@@ -250,6 +267,7 @@ pub fn plan(
                     .as_ref()
                     .map_or(outline.minutes, |work| work.minutes(&facts.assembly.arrays)),
                 actions: outline.actions,
+                unpack: outline.unpack,
                 programs: outline.programs,
                 work: outline.work,
             });

@@ -46,9 +46,11 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         title: format!("build the initramfs of the kernel {release} anew"),
         risk: Risk::Medium,
         actions: Vec::new(),
+        unpack: Vec::new(),
         programs: vec![program],
         minutes: MINUTES,
         work: None,
+        refused: None,
     })
 }
 

@@ -48,9 +48,11 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
         ),
         risk: Risk::Safe,
         actions,
+        unpack: Vec::new(),
         programs: Vec::new(),
         minutes: MINUTES,
         work: None,
+        refused: None,
     })
 }
 

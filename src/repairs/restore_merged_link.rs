@@ -46,8 +46,10 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             Risk::Medium
         },
         actions,
+        unpack: Vec::new(),
         programs: Vec::new(),
         minutes: MINUTES,
         work: None,
+        refused: None,
     })
 }

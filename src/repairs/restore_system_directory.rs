@@ -46,9 +46,11 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         },
         risk: Risk::Safe,
         actions,
+        unpack: Vec::new(),
         programs: Vec::new(),
         minutes: MINUTES,
         work: None,
+        refused: None,
     })
 }
 

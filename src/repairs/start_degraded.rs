@@ -27,8 +27,10 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         ),
         risk: Risk::Medium,
         actions: Vec::new(),
+        unpack: Vec::new(),
         programs: Vec::new(),
         minutes: MINUTES,
+        refused: None,
         work: Some(ArrayWork::StartDegraded {
             uuid: array.uuid.clone(),
             volume: array.volume_name(),
