@@ -223,11 +223,9 @@ impl<'f> Chooser<'f> {
                     return None;
                 }
             }
-            match (goal, &mut *misses) {
-                // apt sees to that afterwards.
-                (Goal::Away(name, _), _) if !self.tools.contains(name) => {}
-                (_, Some(misses)) => misses.push(self.words(goal)),
-                (_, None) => return None,
+            match misses {
+                Some(misses) => misses.push(self.words(goal)),
+                None => return None,
             }
         }
         let holds = |archive: &&'f AtHand| self.holds(&set, &archive.relations.depends);
@@ -366,7 +364,9 @@ impl<'f> Chooser<'f> {
                 continue;
             };
             let takes_over = relations::provided(&one.provides).any(|(name, _)| name == other.name);
-            if takes_over || set.keys().any(|(name, _)| *name == other.name) {
+            // What is broken and no tool is apt's to see to afterwards.
+            let is_spared = !is_hard && !self.tools.contains(other.name.as_str());
+            if takes_over || is_spared || set.keys().any(|(name, _)| *name == other.name) {
                 continue;
             }
             let goal = Goal::Away(&other.name, text);

@@ -99,6 +99,8 @@ pub struct Repaired {
     pub verdict: String,
     /// How the boot from firmware then ends (machines only).
     pub boot: Option<Expect>,
+    /// A folder of the broken root that is given with `--packages` (trees only).
+    pub packages: Option<String>,
     /// Bash that must succeed in the repaired root.
     pub check: Option<String>,
     /// Whether `undo` must bring back every byte of the broken state.
