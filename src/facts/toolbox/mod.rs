@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::critical::package;
 use super::elf::{Closure, Loader, Problem, SEARCH_PATH};
-use super::layout::Layout;
+use super::layout::{Expected, Layout};
 use super::packages::{Dpkg, Ownership, Packages};
 use crate::sys::root_dir::RootDir;
 
@@ -124,7 +124,21 @@ fn broken(
     owners: &Ownership,
     layout: &Layout,
 ) -> Option<BrokenTool> {
-    let is_cause = |problem: &Problem| problem.is_fatal() && !layout.misleads(problem);
+    // Without a link of the merged /usr nothing is found where it is.
+    let mut suspects = layout.suspects.iter();
+    let is_unlinked = suspects.any(|suspect| matches!(suspect.expected, Expected::Link { .. }));
+    let is_missing = |problem: &Problem| {
+        matches!(
+            problem,
+            Problem::ProgramMissing { .. }
+                | Problem::InterpreterMissing { .. }
+                | Problem::LibraryMissing { .. }
+        )
+    };
+    let is_cause = |problem: &Problem| {
+        let misleads = layout.misleads(problem) || (is_unlinked && is_missing(problem));
+        problem.is_fatal() && !misleads
+    };
     let problem = closure.problems.into_iter().find(is_cause)?;
     let asking = match &problem {
         Problem::LibraryMissing { needed_by, .. }
