@@ -62,6 +62,9 @@ pub struct Target {
     /// Unlock encrypted volumes with the content of this file
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     pub key_file: Option<PathBuf>,
+    /// Folders of the rescue system with packages; `repair` has an option.
+    #[arg(skip)]
+    pub packages: Vec<PathBuf>,
 }
 
 impl Target {
@@ -243,6 +246,9 @@ pub struct RepairArgs {
     /// Do the repairs for this finding without asking (may be repeated)
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
+    /// Also take packages (.deb) from this folder (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    pub packages: Vec<PathBuf>,
     /// Rehearse on this disk instead of in memory (not one of the patient's)
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,

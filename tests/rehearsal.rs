@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Trial};
 use lifeboot::journal::{self, Action, Header};
-use lifeboot::rehearsal::{Attempt, Rehearsal, Rehearsed};
+use lifeboot::rehearsal::{Attempt, Rehearsal, Rehearsed, Work};
 use lifeboot::repairs::Program;
 use lifeboot::survey::Survey;
 use lifeboot::sys::consent::WriteToken;
@@ -200,12 +200,12 @@ fn failing_program(work: &Path) -> Result<()> {
     let scratch = Scratch::new(None)?;
     let script = "echo all well; echo error: no such luck:; echo '  the reason'; exit 3";
     let sysroot = directory::open(patient.path(), &Survey::default())?;
-    match Rehearsal::of(&sysroot, &scratch, &[], &[shell(script)], &mut |_| {})? {
+    match Rehearsal::of(&sysroot, &scratch, running(&[shell(script)]), &mut |_| {})? {
         Attempt::Failed { why, .. } => ensure!(
             why.ends_with("ended with code 3: error: no such luck: the reason"),
             "{why}"
         ),
-        Attempt::Well(_) => bail!("it went well"),
+        _ => bail!("it went well"),
     }
     // One that may fail stops nothing.
     let program = Program {
@@ -213,7 +213,7 @@ fn failing_program(work: &Path) -> Result<()> {
         ..shell(script)
     };
     let scratch = Scratch::new(None)?;
-    let attempt = Rehearsal::of(&sysroot, &scratch, &[], &[program], &mut |_| {})?;
+    let attempt = Rehearsal::of(&sysroot, &scratch, running(&[program]), &mut |_| {})?;
     ensure!(matches!(attempt, Attempt::Well(_)));
     drop(attempt);
     before.expect_same(&Manifest::of(patient.path())?)
@@ -272,6 +272,13 @@ fn shell(script: &str) -> Program {
     }
 }
 
+fn running(programs: &[Program]) -> Work<'_> {
+    Work {
+        programs,
+        ..Work::default()
+    }
+}
+
 /// What a script comes to, and the tree as it would be.
 fn rehearse(
     root: &Path,
@@ -280,14 +287,19 @@ fn rehearse(
     script: &str,
 ) -> Result<(Rehearsed, Seen)> {
     let sysroot = directory::open(root, &Survey::default())?;
-    match Rehearsal::of(&sysroot, scratch, actions, &[shell(script)], &mut |_| {})? {
+    let programs = [shell(script)];
+    let work = Work {
+        actions,
+        ..running(&programs)
+    };
+    match Rehearsal::of(&sysroot, scratch, work, &mut |_| {})? {
         Attempt::Well(rehearsal) => {
             let mut seen = seen(&rehearsal.tree().info.path)?;
             // Nobody listens any more; it is not put.
             seen.remove(Path::new("srv/sock"));
             Ok((rehearsal.close()?, seen))
         }
-        Attempt::Failed { why, .. } => bail!("{why}"),
+        Attempt::Failed { why, .. } | Attempt::NotUnpacked(why) => bail!("{why}"),
     }
 }
 

@@ -40,6 +40,7 @@ mod disk_io_errors;
 mod disk_overheating;
 mod disk_unreadable;
 mod disk_worn;
+mod dpkg_cannot_run;
 mod driver_missing;
 mod early_containers;
 mod early_images;
@@ -287,6 +288,7 @@ pub const CHECKS: &[&Check] = &[
     &setuid_lost::CHECK,
     &mode_changed::CHECK,
     &upgrade_interrupted::CHECK,
+    &dpkg_cannot_run::CHECK,
     &half_installed::CHECK,
     &releases_mixed::CHECK,
     &leftover_files::CHECK,

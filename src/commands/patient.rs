@@ -43,6 +43,8 @@ pub(super) struct Patient {
     search: Search,
     opened: Opened,
     before: Vec<(String, Counters)>,
+    /// Folders of the rescue system with packages.
+    supplies: Vec<PathBuf>,
 }
 
 /// What has to be closed again.
@@ -61,11 +63,11 @@ impl Patient {
         let survey = survey_of(target)?;
         let before = Counters::read(&survey);
         if let Some(path) = &target.root {
-            return Ok(Self::of_directory(
-                directory::open(path, &survey)?,
-                survey,
-                before,
-            ));
+            let sysroot = directory::open(path, &survey)?;
+            return Ok(Self {
+                supplies: target.packages.clone(),
+                ..Self::of_directory(sysroot, survey, before)
+            });
         }
         let mut opener = opener(&survey, target, assembly::Purpose::Look)?;
         let choice = Choice {
@@ -78,6 +80,7 @@ impl Patient {
             search,
             opened: Opened::Disks(Box::new(opener)),
             before,
+            supplies: target.packages.clone(),
         })
     }
 
@@ -108,6 +111,7 @@ impl Patient {
             opened: Opened::Directory(sysroot),
             survey,
             before,
+            supplies: Vec::new(),
         }
     }
 
@@ -179,6 +183,7 @@ impl Patient {
             search,
             opened: Opened::Disks(Box::new(opener)),
             before,
+            supplies: target.packages.clone(),
         })
     }
 
@@ -231,13 +236,18 @@ impl Patient {
 
     /// Collects the facts; with `verify`, from every file of a package.
     pub(super) fn facts_with(&self, verify: Option<&mut Told<'_>>) -> Facts {
-        Facts::collect(
+        let mut facts = Facts::collect(
             &self.survey,
             &self.assembly,
             self.search.clone(),
             self.sysroot(),
             verify,
-        )
+        );
+        if let (Some(sysroot), false) = (self.sysroot(), self.supplies.is_empty()) {
+            let folders: Vec<&Path> = self.supplies.iter().map(PathBuf::as_path).collect();
+            facts.look_into(&sysroot.root, &folders);
+        }
+        facts
     }
 
     /// Notes what other systems on the disks have of the packages that an

@@ -8,8 +8,8 @@ use super::patient::Patient;
 use super::say;
 use crate::cli::RepairArgs;
 use crate::finding::{Finding, Severity};
-use crate::rehearsal::{Attempt, Rehearsal, Rehearsed, Told};
-use crate::repairs::{Key, Plan, Refused, Repair};
+use crate::rehearsal::{Attempt, Rehearsal, Rehearsed, Told, Work};
+use crate::repairs::{Key, Plan, Refused, Repair, Unpack};
 use crate::report::Report;
 use crate::sys::mount;
 use crate::sysroot::layers::Scratch;
@@ -86,12 +86,22 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
     let patient = Patient::look(&args.target)?;
     let sysroot = patient.sysroot().context("there is no root to repair")?;
     let actions = plan.clone().revocable().actions();
-    let programs = plan.programs();
-    let rehearsal = match Rehearsal::of(sysroot, &scratch, &actions, &programs, &mut teller())? {
+    let (unpack, programs) = (plan.unpack(), plan.programs());
+    let work = Work {
+        actions: &actions,
+        unpack: &unpack,
+        programs: &programs,
+    };
+    let rehearsal = match Rehearsal::of(sysroot, &scratch, work, &mut teller())? {
         Attempt::Well(rehearsal) => rehearsal,
         Attempt::Failed { program, why } => {
             let failed = |repair: &Repair| repair.programs.contains(&program);
             let out = take_out(plan, &failed, &|_| why.clone());
+            patient.close()?;
+            return Ok(Tried::LeftOut(out));
+        }
+        Attempt::NotUnpacked(why) => {
+            let out = take_out(plan, &|repair| !repair.unpack.is_empty(), &|_| why.clone());
             patient.close()?;
             return Ok(Tried::LeftOut(out));
         }
@@ -160,6 +170,10 @@ fn take_out(
 fn teller() -> impl FnMut(Told<'_>) {
     let mut told_at = Instant::now();
     move |told| match told {
+        Told::Unpacks(packages) => {
+            let names: Vec<String> = packages.iter().map(Unpack::label).collect();
+            say(&format!("lifeboot: unpacking {} ...", names.join(", ")));
+        }
         Told::Begins(program) => {
             told_at = Instant::now();
             say(&format!("lifeboot: in the patient: {}", program.line()));

@@ -26,6 +26,17 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         ));
         return Ok(Outcome::Usage);
     }
+    if args.packages != args.target.packages {
+        let mut args = args.clone();
+        for folder in &mut args.packages {
+            *folder = std::path::absolute(&folder)?;
+            if !folder.is_dir() {
+                bail!("--packages {}: there is no such folder", folder.display());
+            }
+        }
+        args.target.packages.clone_from(&args.packages);
+        return run(&args);
+    }
     say("lifeboot: looking at the patient, writing nothing ...");
     let mut before = diagnosed(&args.target)?;
     if let Some(target) = choice::of_root(&args.target, &before, args.json)? {

@@ -3,10 +3,13 @@
 //! Facts are plain data that can be saved and loaded: a captured machine is a
 //! fixture. What could not be read is part of them.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::Assembly;
 use crate::survey::Survey;
+use crate::sys::root_dir::RootDir;
 use crate::sysroot::{Origin, Search, Sysroot};
 
 mod boot_files;
@@ -33,6 +36,7 @@ pub mod packages;
 pub mod reach;
 mod shell;
 pub mod text_file;
+pub mod toolbox;
 pub mod units;
 
 use critical::Critical;
@@ -51,6 +55,7 @@ use os::Os;
 use outside::Outside;
 use packages::Packages;
 use reach::Reach;
+use toolbox::Toolbox;
 
 /// What is known of the patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +110,9 @@ pub struct Tree {
     /// What somebody who comes over the network meets.
     #[serde(default)]
     pub reach: Reach,
+    /// What dpkg needs to do its work.
+    #[serde(default)]
+    pub toolbox: Toolbox,
     /// Earlier repairs by Lifeboot.
     pub earlier: Earlier,
     /// Panics that the system archived.
@@ -137,6 +145,16 @@ impl Facts {
             assembly: assembly.clone(),
             search,
             tree,
+        }
+    }
+
+    /// Looks for packages in folders of the rescue system as well, where dpkg of
+    /// the tree `root` cannot run.
+    pub fn look_into(&mut self, root: &RootDir, folders: &[&Path]) {
+        if let Some(tree) = &mut self.tree
+            && let Packages::Dpkg(dpkg) = &tree.packages
+        {
+            tree.toolbox.look_around(root, dpkg, folders);
         }
     }
 
@@ -229,6 +247,7 @@ impl Tree {
             )
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
+        let toolbox = toolbox::collect(root, &loader, &owners, &layout, &packages);
         Self {
             origin: sysroot.info.origin,
             os: os::collect(root),
@@ -245,6 +264,7 @@ impl Tree {
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
             reach,
+            toolbox,
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
             history,

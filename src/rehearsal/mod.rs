@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::journal::encoded::encode;
 use crate::journal::{self, Action, Header, Stock};
-use crate::repairs::Program;
+use crate::repairs::{Program, Unpack};
 use crate::sys::consent::WriteToken;
 use crate::sys::contained::{self, Ended};
 use crate::sys::exact::{self, Object};
@@ -20,6 +20,7 @@ use crate::sysroot::Sysroot;
 use crate::sysroot::layers::{Layers, Scratch};
 
 mod difference;
+mod unpack;
 
 use difference::{Difference, difference};
 
@@ -57,11 +58,26 @@ pub enum Attempt<'s> {
         /// Why, in the operator's words.
         why: String,
     },
+    /// The packages could not be unpacked, and why.
+    NotUnpacked(String),
+}
+
+/// What is done in a rehearsal, in this order.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Work<'w> {
+    /// Changes of files that are made by the same calls on the patient later.
+    pub actions: &'w [Action],
+    /// Packages that are unpacked without the patient's programs.
+    pub unpack: &'w [Unpack],
+    /// Programs of the patient.
+    pub programs: &'w [Program],
 }
 
 /// Hears what a rehearsal does: the program about to run, or a line of output.
 #[derive(Debug)]
 pub enum Told<'a> {
+    /// These packages are unpacked.
+    Unpacks(&'a [Unpack]),
     /// This program is started.
     Begins(&'a Program),
     /// It printed this.
@@ -69,7 +85,7 @@ pub enum Told<'a> {
 }
 
 impl<'s> Rehearsal<'s> {
-    /// Makes the changes `actions` and runs `programs` on layers over `sysroot`.
+    /// Does `work` on layers over `sysroot`.
     ///
     /// # Errors
     /// No overlayfs, or it refuses the patient's filesystem; a scratch that is
@@ -77,10 +93,10 @@ impl<'s> Rehearsal<'s> {
     pub fn of(
         sysroot: &Sysroot,
         scratch: &'s Scratch,
-        actions: &[Action],
-        programs: &[Program],
+        work: Work<'_>,
         told: &mut dyn FnMut(Told<'_>),
     ) -> Result<Attempt<'s>> {
+        let actions = work.actions;
         let mut layers = Layers::over(sysroot, scratch)?;
         let token = WriteToken::for_rehearsal();
         if !actions.is_empty() {
@@ -88,16 +104,20 @@ impl<'s> Rehearsal<'s> {
             journal::commit(&layers.tree().root, &token, header, actions, &mut |_| {})?;
         }
         layers = layers.seal()?;
+        if !work.unpack.is_empty() {
+            told(Told::Unpacks(work.unpack));
+            let unpacked = unpack::unpack(&layers.tree().root, &token, work.unpack);
+            if let Err(error) = unpacked {
+                let why = refused(scratch, format!("{error:#}"))?;
+                layers.close()?;
+                return Ok(Attempt::NotUnpacked(why));
+            }
+        }
         let policy = Policy::put(&layers.tree().root, &token)?;
-        let ran = run_all(&layers.tree().info.path, programs, told);
+        let ran = run_all(&layers.tree().info.path, work.programs, told);
         policy.take_away(&layers.tree().root, &token)?;
         if let Some((program, why)) = ran? {
-            if scratch.is_full()? {
-                bail!(
-                    "the scratch of {} MiB is full: give it more room with --scratch DIR ({why})",
-                    scratch.bytes() >> 20
-                );
-            }
+            let why = refused(scratch, why)?;
             layers.close()?;
             return Ok(Attempt::Failed { program, why });
         }
@@ -131,6 +151,17 @@ impl<'s> Rehearsal<'s> {
             bytes: self.difference.bytes,
         })
     }
+}
+
+/// Why something did not work, unless for want of room.
+fn refused(scratch: &Scratch, why: String) -> Result<String> {
+    if scratch.is_full()? {
+        bail!(
+            "the scratch of {} MiB is full: give it more room with --scratch DIR ({why})",
+            scratch.bytes() >> 20
+        );
+    }
+    Ok(why)
 }
 
 /// What a rehearsal came to, to be made on the patient.

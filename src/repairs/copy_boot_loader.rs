@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::checks::good_loaders;
 use crate::facts::Facts;
 use crate::finding::Finding;
@@ -36,23 +36,13 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             from.name, to.name
         ),
         risk: Risk::Medium,
-        actions: Vec::new(),
-        programs: Vec::new(),
-        work: None,
-        minutes: MINUTES,
+        loader: Some(LoaderCopy {
+            from: from.name.clone(),
+            to: to.name.clone(),
+        }),
+        refused: possible(from, to).err(),
+        ..Outline::default()
     })
-}
-
-/// The copy that removes the finding.
-///
-/// # Errors
-/// Why it cannot be made.
-pub(super) fn copy(facts: &Facts, finding: &Finding) -> Option<Result<LoaderCopy, String>> {
-    let (from, to) = disks(facts, finding)?;
-    Some(possible(from, to).map(|()| LoaderCopy {
-        from: from.name.clone(),
-        to: to.name.clone(),
-    }))
 }
 
 fn disks<'f>(facts: &'f Facts, finding: &Finding) -> Option<(&'f Disk, &'f Disk)> {

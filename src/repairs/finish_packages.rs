@@ -2,7 +2,7 @@
 //! packages that are there: nothing is downloaded, nothing is removed from the
 //! cache.
 
-use super::{Kind, Outline, Program, Risk};
+use super::{Kind, Outline, Program, Risk, unpack_packages};
 use crate::facts::Facts;
 use crate::facts::packages::{Dpkg, Packages};
 use crate::finding::Finding;
@@ -20,9 +20,14 @@ const KEEP_CONFFILES: [&str; 2] = ["--force-confdef", "--force-confold"];
 const PACKAGES_PER_MINUTE: usize = 40;
 
 fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
-    let Packages::Dpkg(dpkg) = &facts.tree.as_ref()?.packages else {
+    let tree = facts.tree.as_ref()?;
+    let Packages::Dpkg(dpkg) = &tree.packages else {
         return None;
     };
+    // It would not start.
+    if unpack_packages::is_out_of_reach(tree) {
+        return None;
+    }
     // A damaged database is brought back first: dpkg would refuse it, or lose
     // more.
     if !dpkg.faults.is_empty() {
@@ -52,29 +57,37 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
         let words = [&["dpkg", "--unpack"], archives.as_slice()].concat();
         programs.push(Program::that_may_fail(&words));
     }
-    let configure = [&["dpkg"], &KEEP_CONFFILES[..], &["--configure", "-a"]].concat();
+    let configure = configure();
     // Without apt's lists there is nothing that could mend a dependency.
     let has_apt = dpkg.has(|name| name == "apt");
     match has_apt {
         true => {
-            programs.push(Program::that_may_fail(&configure));
+            programs.push(Program {
+                may_fail: true,
+                ..configure
+            });
             programs.push(apt(&["-f", "install"]));
             if untouched > 0 {
                 programs.push(apt(&["full-upgrade"]));
             }
         }
-        false => programs.push(Program::new(&configure)),
+        false => programs.push(configure),
     }
     let count = unfinished.len() + untouched;
     let minutes = 1 + u32::try_from(count / PACKAGES_PER_MINUTE).unwrap_or(0);
     Some(Outline {
         title,
         risk: Risk::Medium,
-        actions: Vec::new(),
         programs,
         minutes,
-        work: None,
+        ..Outline::default()
     })
+}
+
+/// Lets dpkg configure all that is unpacked.
+pub(super) fn configure() -> Program {
+    let words = [&["dpkg"], &KEEP_CONFFILES[..], &["--configure", "-a"]].concat();
+    Program::new(&words)
 }
 
 fn packages(count: usize) -> String {

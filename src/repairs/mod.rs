@@ -15,6 +15,7 @@ use crate::finding::{Finding, Severity};
 use crate::journal::Action;
 
 mod array_work;
+mod closed_set;
 mod copy_boot_loader;
 mod finish_packages;
 mod program;
@@ -26,10 +27,12 @@ mod restore_package_lists;
 mod restore_package_status;
 mod restore_system_directory;
 mod start_degraded;
+mod unpack_packages;
 
 pub use array_work::ArrayWork;
 pub use copy_boot_loader::LoaderCopy;
 pub use program::Program;
+pub use unpack_packages::Unpack;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -90,13 +93,34 @@ struct Outline {
     title: String,
     risk: Risk,
     actions: Vec<Action>,
+    unpack: Vec<Unpack>,
     programs: Vec<Program>,
+    loader: Option<LoaderCopy>,
     work: Option<ArrayWork>,
     minutes: u32,
+    /// Why it cannot be done here.
+    refused: Option<String>,
 }
 
 /// Renames take no time to speak of; a minute is the operator's.
 const MINUTES: u32 = 1;
+
+impl Default for Outline {
+    /// Nothing to do, at no risk.
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            risk: Risk::Safe,
+            actions: Vec::new(),
+            unpack: Vec::new(),
+            programs: Vec::new(),
+            loader: None,
+            work: None,
+            minutes: MINUTES,
+            refused: None,
+        }
+    }
+}
 
 /// Every kind of repair, in the order in which they are done: files first,
 /// then arrays, so that a resync copies what was repaired.
@@ -106,6 +130,7 @@ const REPAIRS: &[&Kind] = &[
     &restore_array_entry::KIND,
     &restore_package_lists::KIND,
     &restore_package_status::KIND,
+    &unpack_packages::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &copy_boot_loader::KIND,
@@ -130,7 +155,10 @@ pub struct Repair {
     pub minutes: u32,
     /// The changes of files, in order.
     pub actions: Vec<Action>,
-    /// Programs of the patient that are run after them: in a rehearsal, and
+    /// Packages that Lifeboot unpacks by itself after them, in a rehearsal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unpack: Vec<Unpack>,
+    /// Programs of the patient that are run after that: in a rehearsal, and
     /// what they changed there is made on the patient.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Program>,
@@ -215,6 +243,12 @@ impl Plan {
         all
     }
 
+    /// Every package that is unpacked, in order.
+    pub fn unpack(&self) -> Vec<Unpack> {
+        let all = self.repairs.iter();
+        all.flat_map(|repair| repair.unpack.clone()).collect()
+    }
+
     /// Every program of the patient that it runs, in order.
     pub fn programs(&self) -> Vec<Program> {
         let all = self.repairs.iter();
@@ -250,22 +284,15 @@ pub fn plan(
             let Some(outline) = (kind.plan)(facts, finding) else {
                 continue;
             };
-            let loader = match kind.name == copy_boot_loader::KIND.name {
-                true => copy_boot_loader::copy(facts, finding).transpose(),
-                false => Ok(None),
-            };
-            let checked = loader.and_then(|one| possible(&outline.actions).map(|()| one));
-            let loader = match checked {
-                Ok(loader) => loader,
-                Err(why) => {
-                    plan.refused.push(Refused {
-                        title: outline.title,
-                        removes: Key::of(finding),
-                        why,
-                    });
-                    continue;
-                }
-            };
+            let refused = outline.refused.map_or(Ok(()), Err);
+            if let Err(why) = refused.and_then(|()| possible(&outline.actions)) {
+                plan.refused.push(Refused {
+                    title: outline.title,
+                    removes: Key::of(finding),
+                    why,
+                });
+                continue;
+            }
             plan.repairs.push(Repair {
                 name: kind.name.to_owned(),
                 title: outline.title,
@@ -277,8 +304,9 @@ pub fn plan(
                     .as_ref()
                     .map_or(outline.minutes, |work| work.minutes(&facts.assembly.arrays)),
                 actions: outline.actions,
+                unpack: outline.unpack,
                 programs: outline.programs,
-                loader,
+                loader: outline.loader,
                 work: outline.work,
             });
         }

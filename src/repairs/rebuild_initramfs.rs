@@ -45,10 +45,9 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     Some(Outline {
         title: format!("build the initramfs of the kernel {release} anew"),
         risk: Risk::Medium,
-        actions: Vec::new(),
         programs: vec![program],
         minutes: MINUTES,
-        work: None,
+        ..Outline::default()
     })
 }
 

@@ -1,7 +1,7 @@
 //! Takes a member that dropped out into its array again.
 
 use super::array_work::ArrayWork;
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::assembly::{Leg, Standing, State};
 use crate::facts::Facts;
 use crate::finding::Finding;
@@ -29,14 +29,12 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             leg.name, array.name
         ),
         risk: Risk::Medium,
-        actions: Vec::new(),
-        programs: Vec::new(),
-        minutes: MINUTES,
         work: Some(ArrayWork::RejoinLeg {
             uuid: array.uuid.clone(),
             volume: array.volume_name(),
             leg: leg.name.clone(),
         }),
+        ..Outline::default()
     })
 }
 

@@ -1,7 +1,7 @@
 //! Names arrays in mdadm.conf by their UUID, and mounts by UUID what fstab
 //! mounted by an array's name: the copy of mdadm.conf in the initramfs is old.
 
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::checks::{Misnamed, misnamed};
 use crate::facts::Facts;
 use crate::facts::mdadm_conf::ArrayLine;
@@ -48,9 +48,7 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
         ),
         risk: Risk::Safe,
         actions,
-        programs: Vec::new(),
-        minutes: MINUTES,
-        work: None,
+        ..Outline::default()
     })
 }
 

@@ -1,7 +1,7 @@
 //! Puts a link of the merged /usr back, after moving what stands in its place
 //! to where it belongs.
 
-use super::{Kind, MINUTES, Outline, Risk, restore_system_directory::carry_all_home};
+use super::{Kind, Outline, Risk, restore_system_directory::carry_all_home};
 use crate::facts::Facts;
 use crate::facts::layout::{Expected, Seen};
 use crate::finding::Finding;
@@ -46,8 +46,6 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             Risk::Medium
         },
         actions,
-        programs: Vec::new(),
-        minutes: MINUTES,
-        work: None,
+        ..Outline::default()
     })
 }

@@ -1,6 +1,6 @@
 //! Puts dpkg's lists of files back that somebody moved away.
 
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::facts::Facts;
 use crate::facts::packages::Packages;
 use crate::finding::Finding;
@@ -34,8 +34,6 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
                 to: info.path.clone().into(),
             },
         ],
-        programs: Vec::new(),
-        minutes: MINUTES,
-        work: None,
+        ..Outline::default()
     })
 }

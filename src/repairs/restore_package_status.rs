@@ -1,6 +1,6 @@
 //! Puts the best copy of dpkg's database in the place of a damaged one.
 
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::facts::Facts;
 use crate::facts::packages::Packages;
 use crate::finding::Finding;
@@ -51,8 +51,6 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
             _ => Risk::Medium,
         },
         actions,
-        programs: Vec::new(),
-        minutes: MINUTES,
-        work: None,
+        ..Outline::default()
     })
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::facts::Facts;
 use crate::facts::layout::{AtHome, Expected, Seen, Stray, Suspect, aside};
 use crate::finding::Finding;
@@ -46,9 +46,7 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         },
         risk: Risk::Safe,
         actions,
-        programs: Vec::new(),
-        minutes: MINUTES,
-        work: None,
+        ..Outline::default()
     })
 }
 

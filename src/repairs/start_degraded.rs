@@ -1,7 +1,7 @@
 //! Starts an array without members that are on no disk.
 
 use super::array_work::ArrayWork;
-use super::{Kind, MINUTES, Outline, Risk};
+use super::{Kind, Outline, Risk};
 use crate::assembly::State;
 use crate::facts::Facts;
 use crate::finding::Finding;
@@ -26,12 +26,10 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
             array.raid_disks
         ),
         risk: Risk::Medium,
-        actions: Vec::new(),
-        programs: Vec::new(),
-        minutes: MINUTES,
         work: Some(ArrayWork::StartDegraded {
             uuid: array.uuid.clone(),
             volume: array.volume_name(),
         }),
+        ..Outline::default()
     })
 }

@@ -221,6 +221,20 @@ fn steps(page: &mut Page, repair: &Repair) {
         );
         page.item("       ", 9, &line);
     }
+    for package in repair.unpack.iter().take(SHOWN) {
+        let known = match package.checked {
+            true => "",
+            false => ", not checked: apt's index does not know it",
+        };
+        let line = format!("unpack {} from {}{known}", package.label(), package.place());
+        page.item("       ", 9, &line);
+    }
+    if let Some(more) = repair.unpack.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+        page.item("       ", 9, &format!("... and {more} more packages"));
+    }
+    if !repair.unpack.is_empty() {
+        page.item("       ", 9, "their preinst scripts are not run");
+    }
     for program in &repair.programs {
         let line = format!("rehearse in the patient: {}", shortened(&program.line()));
         page.item("       ", 9, &line);

@@ -103,6 +103,8 @@ pub struct Repaired {
     pub boot: Option<Expect>,
     /// How the boot ends when the machine has only its second disk then.
     pub second_alone: Option<Expect>,
+    /// A folder of the broken root that is given with `--packages` (trees only).
+    pub packages: Option<String>,
     /// Bash that must succeed in the repaired root.
     pub check: Option<String>,
     /// Whether `undo` must bring back every byte of the broken state.

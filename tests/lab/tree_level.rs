@@ -66,7 +66,14 @@ fn history(level: &Level, patient: &Path, work: &Path) -> Result<()> {
 
 fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
     let before = Manifest::of(patient)?;
-    lifeboot(patient, work, "repair", &["repair", "--yes", "--json"])?;
+    let folder = repaired
+        .packages
+        .as_ref()
+        .map(|folder| patient.join(folder));
+    let folder = folder.map(|folder| folder.display().to_string());
+    let mut words = vec!["repair", "--yes", "--json"];
+    words.extend(folder.iter().flat_map(|folder| ["--packages", folder]));
+    lifeboot(patient, work, "repair", &words)?;
     diagnose(patient, work, "diagnose-again")?
         .expect(&repaired.findings, &repaired.verdict)
         .context("after the repair")?;

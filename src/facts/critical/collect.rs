@@ -266,7 +266,7 @@ fn is_host_matter(problem: &Problem) -> bool {
 }
 
 /// The package of the file at fault: of where it lies, or would lie.
-fn package(owners: &Ownership, problem: &Problem) -> Option<String> {
+pub(in crate::facts) fn package(owners: &Ownership, problem: &Problem) -> Option<String> {
     let owner = |path: &str| owners.owner_merged(Path::new(path)).map(str::to_owned);
     match problem {
         Problem::LibraryMissing { name, searched, .. } => searched

@@ -22,7 +22,7 @@ mod sysv;
 mod udev;
 pub mod way;
 
-pub(super) use collect::{Sources, collect};
+pub(super) use collect::{Sources, collect, package};
 
 /// What the boot loses without a program; the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ const PEOPLE: std::ops::Range<u32> = 1000..60_000;
 
 /// Names and numbers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Accounts {
+pub struct Accounts {
     users: Ids,
     groups: Ids,
 }
@@ -26,7 +26,8 @@ struct Ids {
 }
 
 impl Accounts {
-    pub(super) fn of(root: &RootDir) -> Self {
+    /// Reads those of a root.
+    pub fn of(root: &RootDir) -> Self {
         let read = |path: &str| Ids::parse(&root.read(path, FILE_MAX).unwrap_or_default());
         Self {
             users: read("/etc/passwd"),
@@ -35,12 +36,12 @@ impl Accounts {
     }
 
     /// The number of a user: a name, or `#` and a number.
-    pub(super) fn user(&self, name: &[u8]) -> Option<u32> {
+    pub fn user(&self, name: &[u8]) -> Option<u32> {
         self.users.number(name)
     }
 
     /// The number of a group.
-    pub(super) fn group(&self, name: &[u8]) -> Option<u32> {
+    pub fn group(&self, name: &[u8]) -> Option<u32> {
         self.groups.number(name)
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::packages::{self, State};
 use crate::sys::root_dir::RootDir;
 
-mod accounts;
+pub mod accounts;
 mod apk;
 mod application;
 mod attributes;

@@ -18,6 +18,7 @@ pub mod mtree;
 mod ownership;
 pub mod pacman;
 pub mod pacman_files;
+pub mod relations;
 pub mod rpm;
 pub mod standing;
 pub mod unpack;

@@ -194,7 +194,11 @@ pub(super) fn compare_digests(root: &RootDir, cache: &mut Cache) {
     }
 }
 
-fn digest(mut file: File) -> io::Result<String> {
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// The kernel's.
+pub fn digest(mut file: File) -> io::Result<String> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     loop {

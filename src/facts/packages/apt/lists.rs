@@ -127,7 +127,11 @@ fn codename(stanza: &[u8]) -> Option<&[u8]> {
 }
 
 /// Reads every index and keeps what it offers of the packages called `wanted`.
-pub(super) fn read(root: &RootDir, indexes: &mut [Index], wanted: &HashSet<&[u8]>) -> Offers {
+pub(in crate::facts) fn read(
+    root: &RootDir,
+    indexes: &mut [Index],
+    wanted: &HashSet<&[u8]>,
+) -> Offers {
     let mut offers = Offers::new();
     let mut budget = ALL_MAX;
     for (at, index) in indexes.iter_mut().enumerate() {

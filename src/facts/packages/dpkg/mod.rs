@@ -16,6 +16,7 @@ pub mod backups;
 pub mod info;
 pub mod leftovers;
 mod log;
+pub mod stanzas;
 pub mod status;
 
 pub use alternatives::{BrokenAlternative, BrokenSlave};
@@ -180,6 +181,20 @@ pub(in crate::facts) fn database(root: &RootDir) -> Option<(PathBuf, Dpkg)> {
     let (mut dpkg, _) = read_status(root, &home.join("status"));
     merge_updates(root, &home, &mut dpkg);
     Some((home, dpkg))
+}
+
+/// What `each` makes of the stanza of every package on disk, records that are
+/// not merged yet included.
+pub(in crate::facts) fn relations<T>(root: &RootDir, each: impl Fn(&[u8]) -> T) -> Vec<T> {
+    let Some(home) = home(root) else {
+        return Vec::new();
+    };
+    let merged = stanzas::Stanzas::read(root, &home).unwrap_or_default();
+    let on_disk = merged.all().filter(|stanza| {
+        let (packages, _) = status::parse(stanza);
+        packages.first().is_some_and(Package::on_disk)
+    });
+    on_disk.map(each).collect()
 }
 
 /// The packages in `status` with its faults, and its bytes or why there are

@@ -1,0 +1,122 @@
+//! Unpacks packages by Lifeboot itself where dpkg of the patient cannot run,
+//! and lets it configure them then.
+
+use super::closed_set::{self, Lacking};
+use super::{Kind, Outline, Program, Risk};
+use crate::facts::packages::Packages;
+use crate::facts::toolbox::AtHand;
+use crate::facts::{Facts, Tree};
+use crate::finding::Finding;
+
+use serde::Serialize;
+
+pub(super) const KIND: Kind = Kind {
+    name: "unpack-packages",
+    removes: &["packages/dpkg-cannot-run"],
+    plan,
+};
+
+/// A package to be unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unpack {
+    /// Its name.
+    pub package: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// Its version.
+    pub version: String,
+    /// The folder of the rescue system; none: the file is the patient's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// The file.
+    pub file: String,
+    /// True when it has the digest that apt's index tells.
+    pub checked: bool,
+}
+
+impl Unpack {
+    fn of(archive: &AtHand) -> Self {
+        Self {
+            package: archive.relations.name.clone(),
+            architecture: archive.relations.architecture.clone(),
+            version: archive.relations.version.clone(),
+            folder: archive.folder.clone(),
+            file: archive.file.clone(),
+            checked: archive.checked,
+        }
+    }
+
+    /// `libc6 2.41-12 (amd64)`
+    pub fn label(&self) -> String {
+        format!("{} {} ({})", self.package, self.version, self.architecture)
+    }
+
+    /// Where it is taken from.
+    pub fn place(&self) -> String {
+        match &self.folder {
+            Some(folder) => format!("{folder}/{}", self.file),
+            None => format!("{} of the patient", self.file),
+        }
+    }
+}
+
+/// True when dpkg cannot run and nothing can be done about it.
+pub(super) fn is_out_of_reach(tree: &Tree) -> bool {
+    let Packages::Dpkg(dpkg) = &tree.packages else {
+        return false;
+    };
+    !tree.toolbox.broken.is_empty() && closed_set::choose(&tree.toolbox, dpkg).is_err()
+}
+
+fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
+    let tree = facts.tree.as_ref()?;
+    let Packages::Dpkg(dpkg) = &tree.packages else {
+        return None;
+    };
+    // A damaged database is brought back first.
+    if !dpkg.faults.is_empty() {
+        return None;
+    }
+    let mut outline = Outline {
+        risk: Risk::Medium,
+        minutes: 2,
+        ..Outline::default()
+    };
+    match closed_set::choose(&tree.toolbox, dpkg) {
+        Ok(set) => {
+            outline.unpack = set.iter().map(|archive| Unpack::of(archive)).collect();
+            outline.title = match outline.unpack.as_slice() {
+                [one] => format!("unpack {} and let dpkg configure it", one.label()),
+                several => format!(
+                    "unpack {} packages and let dpkg configure them",
+                    several.len()
+                ),
+            };
+            let configure = super::finish_packages::configure();
+            outline.programs.push(match dpkg.is_interrupted() {
+                // The rest of the upgrade is another repair's matter.
+                true => Program {
+                    may_fail: true,
+                    ..configure
+                },
+                false => configure,
+            });
+        }
+        Err(lacking) => {
+            outline.title = "unpack what dpkg needs".to_owned();
+            outline.refused = Some(why(&lacking));
+        }
+    }
+    Some(outline)
+}
+
+/// What is lacking, and how to get it.
+fn why(lacking: &Lacking) -> String {
+    let Lacking { packages, damaged } = lacking;
+    let mut said = format!("no intact package is at hand of {}", packages.join(", "));
+    if !damaged.is_empty() {
+        said += &format!("; not usable: {}", damaged.join("; "));
+    }
+    said + ". Fetch them on another machine (apt-get download NAME=VERSION, or \
+            packages.debian.org) and run lifeboot repair --packages DIR, where DIR has the files"
+}
