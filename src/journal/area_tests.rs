@@ -18,7 +18,7 @@ const ENOUGH: usize = 1000;
 
 /// The gap before the first partition, and where in it the core goes.
 const GAP: Range<u64> = 512..32_768;
-const CORE: u64 = 1024;
+const CORE: usize = 1024;
 const CORE_BYTES: usize = 5_000;
 
 /// A patient's root and one of its disks.
@@ -33,7 +33,9 @@ impl Patient {
         let one = Self { dir: dir.unwrap() };
         fs::create_dir(one.root()).unwrap();
         build(&one.root());
-        let bytes: Vec<u8> = (0..65_536_u32).map(|i| (i * 7 % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..65_536_usize)
+            .map(|i| (i * 7 % 251).to_le_bytes()[0])
+            .collect();
         fs::write(one.disk(), bytes).unwrap();
         one
     }
@@ -65,8 +67,13 @@ impl Patient {
         let name = known.name.clone();
         let mut disks = Disks::new(vec![known]);
         let now = fs::read(self.disk()).unwrap();
-        let core = CORE as usize..CORE as usize + CORE_BYTES;
-        let core = disks.boot_area(name.clone(), CORE, &now[core], vec![0xC0; CORE_BYTES]);
+        let core = CORE..CORE + CORE_BYTES;
+        let core = disks.boot_area(
+            name.clone(),
+            CORE as u64,
+            &now[core],
+            vec![0xC0; CORE_BYTES],
+        );
         let boot = disks.boot_area(name, 0, &now[..440], vec![0xB0; 440]);
         let mut all = actions();
         all.insert(3, core);
@@ -115,7 +122,7 @@ impl Patient {
     fn assert_done(&self, then: &Manifest, old: &[u8], note: &str) {
         assert_eq!(&after(&self.root()), then, "{note}");
         let now = self.bytes();
-        let end = CORE as usize + CORE_BYTES;
+        let end = CORE + CORE_BYTES;
         assert!(now[..440] == [0xB0; 440], "{note}");
         assert!(now[440..1024] == old[440..1024], "{note}");
         assert!(now[1024..end] == [0xC0; CORE_BYTES], "{note}");
@@ -236,7 +243,7 @@ fn sectors_that_a_power_cut_lost_are_written_again_forward_or_back() {
         for passages in [1, 2] {
             for undo in [false, true] {
                 let note = format!("{name} {passages} {odd} {undo}");
-                let core = CORE as usize..CORE as usize + CORE_BYTES;
+                let core = CORE..CORE + CORE_BYTES;
                 let area = if (passages == 1) == undo {
                     0..440
                 } else {

@@ -20,7 +20,7 @@ use super::encoded::encode;
 use super::preflight::PlannedStep;
 use super::record::Step;
 use super::store::Place;
-use crate::sys::boot_area::{AreaDisk, SECTOR};
+use crate::sys::boot_area::{AreaDisk, SECTOR, SECTOR_BYTES};
 use crate::sys::exact;
 use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
@@ -312,7 +312,7 @@ pub(super) fn look(root: &RootDir, place: &Place, step: &Step, disks: &Disks) ->
 
 /// The parts of an area that a disk writes whole.
 fn sectors(at: u64, length: usize) -> impl Iterator<Item = Range<usize>> {
-    let sector = SECTOR as usize;
+    let sector = SECTOR_BYTES;
     let first = sector - usize::try_from(at % SECTOR).unwrap_or(0);
     let starts = std::iter::once(0).chain((first..length).step_by(sector));
     starts.map(move |start| {

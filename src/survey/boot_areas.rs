@@ -49,7 +49,7 @@ impl Disk {
     /// Why there is no such place, in the operator's words.
     pub fn place_for_core(&self) -> Result<Range<u64>, String> {
         let name = &self.name;
-        if self.sector_bytes != SECTOR as u32 {
+        if u64::from(self.sector_bytes) != SECTOR as u64 {
             let bytes = self.sector_bytes;
             return Err(format!(
                 "{name} has sectors of {bytes} bytes, and no BIOS boots from such a disk"

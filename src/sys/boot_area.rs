@@ -14,7 +14,10 @@ use super::failpoint::hit;
 use super::node;
 
 /// What a disk writes as a whole or not at all.
-pub const SECTOR: u64 = 512;
+pub const SECTOR_BYTES: usize = 512;
+
+/// The same, as places on a disk are counted.
+pub const SECTOR: u64 = SECTOR_BYTES as u64;
 
 /// Bytes of the first sector before the disk's signature and its table.
 pub const BOOT_CODE: Range<u64> = 0..440;
@@ -78,7 +81,7 @@ impl AreaDisk {
         }
         // A test can cut it off in the middle.
         let half = bytes.len() / 2;
-        let (first, second) = bytes.split_at(half - half % SECTOR as usize);
+        let (first, second) = bytes.split_at(half - half % SECTOR_BYTES);
         self.file.write_all_at(first, at)?;
         hit("area/half")?;
         self.file.write_all_at(second, at + first.len() as u64)?;
