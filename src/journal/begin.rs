@@ -14,6 +14,7 @@ use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
 use super::stock::Stock;
 use super::store::{Further, HOME, JOURNAL, Mark, Place};
+use super::xattrs::Attribute;
 use super::{Action, Header, xattrs};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
@@ -198,8 +199,9 @@ fn stage(
             mode,
             uid,
             gid,
+            xattrs,
             ..
-        } => put_file(write, &from, text, (*mode, *uid, *gid)),
+        } => put_file(write, &from, text, (*mode, *uid, *gid), xattrs),
         Action::Rename { .. }
         | Action::Quarantine { .. }
         | Action::Attributes { .. }
@@ -225,10 +227,12 @@ fn put_file(
     path: &Path,
     text: &str,
     (mode, uid, gid): (u32, u32, u32),
+    xattrs: &[Attribute],
 ) -> std::io::Result<()> {
     let mut file = write.create(path)?;
     file.write_all(text.as_bytes())?;
     write.set_owner(path, uid, gid)?;
+    xattrs::give(write, path, xattrs, true)?;
     // After the owner: changing that takes set-user-id bits away.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()

@@ -362,6 +362,8 @@ fn summary(place: &Place, outcome: Outcome, actions: usize) -> Summary {
 }
 
 #[cfg(test)]
+mod attribute_tests;
+#[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod disk_tests;

@@ -41,7 +41,7 @@ pub(super) fn fresh() -> tempfile::TempDir {
     dir
 }
 
-fn away(path: &str) -> Action {
+pub(super) fn away(path: &str) -> Action {
     Action::Quarantine { path: path.into() }
 }
 
@@ -55,7 +55,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let dir = fresh();
     let before = whole(dir.path());
     let done = run(dir.path(), &actions()).unwrap();
-    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 17));
+    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 19));
 
     let at = |path: &str| dir.path().join(path);
     assert_eq!(fs::read_link(at("sbin")).unwrap(), Path::new("usr/sbin"));
@@ -334,13 +334,14 @@ fn the_tree_after_a_commit_does_not_depend_on_the_journal() {
     assert_eq!(after(one.path()), after(two.path()));
 }
 
-fn put(path: &str, text: &str) -> Action {
+pub(super) fn put(path: &str, text: &str) -> Action {
     Action::PutFile {
         path: path.into(),
         text: text.into(),
         mode: 0o640,
         uid: 0,
         gid: 0,
+        xattrs: Vec::new(),
     }
 }
 

@@ -15,17 +15,37 @@ use crate::finding::{Finding, Severity};
 use crate::journal::Action;
 
 mod array_work;
+mod comment_fstab_line;
+mod comment_sshd_option;
+mod correct_fstab_device;
+mod correct_fstab_type;
+mod edit;
+mod enable_service;
 mod finish_packages;
+mod give_rights;
+mod host_keys;
+mod make_mount_points;
+mod name_card;
+mod pass_over_container;
 mod program;
 mod rebuild_initramfs;
 mod rejoin_leg;
+mod remove_nologin;
 mod restore_array_entry;
+mod restore_default_target;
+mod restore_init_link;
 mod restore_merged_link;
+mod restore_shell;
 mod restore_system_directory;
 mod start_degraded;
+mod table_line;
+mod trust_keys;
 
 pub use array_work::ArrayWork;
+pub use edit::Edit;
 pub use program::Program;
+
+use edit::EditKind;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -94,12 +114,32 @@ struct Outline {
 /// Renames take no time to speak of; a minute is the operator's.
 const MINUTES: u32 = 1;
 
-/// Every kind of repair, in the order in which they are done: files first,
+/// Every kind of repair that changes lines of files. Files are put as a whole,
+/// so these are done first, all lines of a file together.
+const EDITS: &[&EditKind] = &[
+    &restore_array_entry::KIND,
+    &pass_over_container::KIND,
+    &correct_fstab_device::KIND,
+    &correct_fstab_type::KIND,
+    &comment_fstab_line::KIND,
+    &comment_sshd_option::KIND,
+    &restore_shell::KIND,
+];
+
+/// Every other kind of repair, in the order in which they are done: files first,
 /// then arrays, so that a resync copies what was repaired.
 const REPAIRS: &[&Kind] = &[
     &restore_system_directory::KIND,
     &restore_merged_link::KIND,
-    &restore_array_entry::KIND,
+    &restore_init_link::KIND,
+    &make_mount_points::KIND,
+    &restore_default_target::KIND,
+    &remove_nologin::KIND,
+    &enable_service::KIND,
+    &name_card::KIND,
+    &trust_keys::KIND,
+    &host_keys::KIND,
+    &give_rights::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &start_degraded::KIND,
@@ -121,6 +161,9 @@ pub struct Repair {
     pub risk: Risk,
     /// Minutes that it takes.
     pub minutes: u32,
+    /// Lines that it changes. All lines of a file are changed together, first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
     /// The changes of files, in order.
     pub actions: Vec<Action>,
     /// Programs of the patient that are run after them: in a rehearsal, and
@@ -208,10 +251,68 @@ impl Plan {
 
     /// Every change of files, in order.
     pub fn actions(&self) -> Vec<Action> {
-        self.repairs
-            .iter()
-            .flat_map(|repair| repair.actions.clone())
-            .collect()
+        self.actions_with(&[], &[])
+    }
+
+    /// The same, with what one more repair would do.
+    fn actions_with(&self, edits: &[Edit], more: &[Action]) -> Vec<Action> {
+        let own = self.repairs.iter().flat_map(|repair| &repair.edits);
+        let edits: Vec<&Edit> = own.chain(edits).collect();
+        let mut all = edit::actions(&edits);
+        let own = self.repairs.iter().flat_map(|repair| &repair.actions);
+        for action in own.chain(more) {
+            // Two findings may want the same mode of the same file.
+            let again = matches!(action, Action::Attributes { .. }) && all.contains(action);
+            if !again {
+                all.push(action.clone());
+            }
+        }
+        all
+    }
+
+    /// Why what one more repair would do cannot be done beside the others.
+    fn hinders(&self, edits: &[Edit], more: &[Action]) -> Option<String> {
+        let own = || self.repairs.iter().flat_map(|repair| &repair.edits);
+        for edit in edits {
+            let of_file = own().filter(|other| other.path == edit.path);
+            if own().any(|other| other.contradicts(edit)) || of_file.count() >= edit::OF_ONE_FILE {
+                return Some(format!(
+                    "another repair changes {} line {}; repair once more after it",
+                    edit.path, edit.line
+                ));
+            }
+        }
+        let own = self.repairs.iter().flat_map(|repair| &repair.actions);
+        let attributes = |action: &&Action| matches!(action, Action::Attributes { .. });
+        let own: Vec<&Action> = own.filter(attributes).collect();
+        let mut more = more.iter().filter(attributes);
+        let clash = more.find(|action| {
+            let mut same = own.iter().filter(|other| other.path() == action.path());
+            same.any(|other| other != action)
+        });
+        clash.map(|action| {
+            let path = action.path().display();
+            format!("another repair changes {path}; repair once more after it")
+        })
+    }
+
+    /// Adds a repair, where it can be done beside the others.
+    fn add(&mut self, repair: Repair, possible: &dyn Fn(&[Action]) -> Result<(), String>) {
+        let (edits, more) = (&repair.edits, &repair.actions);
+        let alone = Self::default().actions_with(edits, more);
+        let beside = || match self.hinders(edits, more) {
+            Some(why) => Err(why),
+            None if alone.is_empty() || self.repairs.is_empty() => Ok(()),
+            None => possible(&self.actions_with(edits, more)),
+        };
+        match possible(&alone).and_then(|()| beside()) {
+            Ok(()) => self.repairs.push(repair),
+            Err(why) => self.refused.push(Refused {
+                title: repair.title,
+                removes: repair.removes,
+                why,
+            }),
+        }
     }
 }
 
@@ -223,50 +324,84 @@ pub fn plan(
     possible: &dyn Fn(&[Action]) -> Result<(), String>,
 ) -> Plan {
     let mut plan = Plan::default();
+    let wanted = |removes: &'static [&'static str]| {
+        let wanted = findings.iter();
+        wanted.filter(move |finding| removes.contains(&finding.id.as_str()))
+    };
+    for kind in EDITS {
+        for finding in wanted(kind.removes) {
+            let Some(edits) = (kind.plan)(facts, finding) else {
+                continue;
+            };
+            let repair = Repair {
+                name: kind.name.to_owned(),
+                title: edits.title,
+                removes: Key::of(finding),
+                // What stands in a file follows from no line of it.
+                expected: Vec::new(),
+                risk: edits.risk,
+                minutes: MINUTES,
+                edits: edits.lines,
+                actions: Vec::new(),
+                programs: Vec::new(),
+                work: None,
+            };
+            plan.add(repair, possible);
+        }
+    }
     for kind in REPAIRS {
-        let wanted = findings
-            .iter()
-            .filter(|finding| kind.removes.contains(&finding.id.as_str()));
-        for finding in wanted {
+        for finding in wanted(kind.removes) {
             let Some(outline) = (kind.plan)(facts, finding) else {
                 continue;
             };
-            if let Err(why) = possible(&outline.actions) {
-                plan.refused.push(Refused {
-                    title: outline.title,
-                    removes: Key::of(finding),
-                    why,
-                });
-                continue;
-            }
-            plan.repairs.push(Repair {
+            let arrays = &facts.assembly.arrays;
+            let work = outline.work.as_ref();
+            // Nothing below a directory comes back with its mode.
+            let expected = match stays(&outline.actions) {
+                true => Vec::new(),
+                false => follows(findings, finding),
+            };
+            let repair = Repair {
                 name: kind.name.to_owned(),
                 title: outline.title,
                 removes: Key::of(finding),
-                expected: follows(findings, finding),
+                expected,
                 risk: outline.risk,
-                minutes: outline
-                    .work
-                    .as_ref()
-                    .map_or(outline.minutes, |work| work.minutes(&facts.assembly.arrays)),
+                minutes: work.map_or(outline.minutes, |work| work.minutes(arrays)),
+                edits: Vec::new(),
                 actions: outline.actions,
                 programs: outline.programs,
                 work: outline.work,
-            });
+            };
+            plan.add(repair, possible);
         }
     }
-    plan.uncovered = findings
-        .iter()
-        .filter(|finding| finding.severity >= Severity::Unreachable)
-        .map(Key::of)
-        .filter(|key| {
-            !plan
-                .repairs
-                .iter()
-                .any(|repair| repair.removes == *key || repair.expected.contains(key))
-        })
-        .collect();
+    plan.uncovered = uncovered(findings, &plan.repairs);
     plan
+}
+
+/// What stops the boot or locks everybody out, and no repair removes.
+fn uncovered(findings: &[Finding], repairs: &[Repair]) -> Vec<Key> {
+    let stops = findings
+        .iter()
+        .filter(|f| f.severity >= Severity::Unreachable);
+    let covers =
+        |repair: &Repair, key: &Key| repair.removes == *key || repair.expected.contains(key);
+    stops
+        .map(Key::of)
+        .filter(|key| !repairs.iter().any(|repair| covers(repair, key)))
+        .collect()
+}
+
+/// True for changes that move nothing.
+fn stays(actions: &[Action]) -> bool {
+    let stays = |action: &Action| {
+        matches!(
+            action,
+            Action::Attributes { .. } | Action::MakeDirectory { .. }
+        )
+    };
+    !actions.is_empty() && actions.iter().all(stays)
 }
 
 /// Findings whose evidence lies in the place that `cause` is about.
