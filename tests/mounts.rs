@@ -72,7 +72,6 @@ fn a_container_of_crypttab_that_is_on_no_disk() {
     if !is_root() {
         return;
     }
-    const GONE: &str = "UUID=12345678-1234-1234-1234-123456789012";
     for (crypttab, fstab, expected) in [
         (format!("data {GONE} none luks\n"), "", Some("degraded")),
         (format!("data {GONE} none luks,nofail\n"), "", Some("note")),
@@ -134,4 +133,140 @@ fn fill(disk: &Path, at: &Path) {
     let filled = Command::new("bash").args(["-c", &script]).status();
     run("umount", &[at]);
     assert!(filled.unwrap().success(), "the disk did not get full");
+}
+
+/// What debugfs reads of a file of the filesystem at `sector`.
+fn text(disk: &Path, sector: u64, path: &str) -> String {
+    let place = format!("{}?offset={}", disk.display(), sector * SECTOR);
+    let mut debugfs = Command::new("debugfs");
+    let output = debugfs.args(["-R", &format!("cat {path}"), &place]);
+    String::from_utf8(output.output().unwrap().stdout).unwrap()
+}
+
+/// Repairs what `id` says, looks at the files, and takes it back.
+fn mended(disk: &Path, id: &str, files: &[(&str, &str)]) -> Option<String> {
+    let image = disk.to_str().unwrap();
+    let before: Vec<String> = files
+        .iter()
+        .map(|(path, _)| text(disk, 2048, path))
+        .collect();
+    let done = bench::lifeboot(&["repair", "--only", id, "--json", "--disk", image]);
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    bench::wait_until_free(disk);
+    for (path, expected) in files {
+        assert_eq!(text(disk, 2048, path), *expected, "{said}");
+    }
+    let left = severity(&diagnose(&[disk]), id);
+    let undone = bench::lifeboot(&["undo", "--yes", "--disk", image]);
+    assert!(undone.status.success(), "{undone:?}");
+    bench::wait_until_free(disk);
+    let after: Vec<String> = files
+        .iter()
+        .map(|(path, _)| text(disk, 2048, path))
+        .collect();
+    assert_eq!(before, after);
+    left
+}
+
+const GONE: &str = "UUID=12345678-1234-1234-1234-123456789012";
+
+#[test]
+fn a_boot_goes_on_without_a_filesystem_that_is_on_no_disk() {
+    if !is_root() {
+        return;
+    }
+    const ID: &str = "services/fstab-device-missing";
+    let bench = Bench::new();
+    let head = "# by the installer\r\n\0\u{1}odd\n";
+    let fstab = format!("{head}{GONE}\t/srv/x  xfs noatime 0 2");
+    let disk = disk(&bench, &[("etc/fstab", &fstab)]);
+    let expected = format!(
+        "{head}# lifeboot: was {GONE}\t/srv/x  xfs noatime 0 2\n\
+         {GONE}\t/srv/x  xfs noatime,nofail 0 2"
+    );
+    let left = mended(&disk, ID, &[("/etc/fstab", &expected)]);
+    assert_eq!(left.as_deref(), Some("note"));
+}
+
+#[test]
+fn a_filesystem_that_was_made_for_a_place_is_mounted_there() {
+    if !is_root() {
+        return;
+    }
+    const ID: &str = "services/fstab-device-missing";
+    let bench = Bench::new();
+    let fstab = format!("{GONE} /data ext4 defaults 0 2\n");
+    let disk = disk(&bench, &[("etc/fstab", &fstab)]);
+    let place = format!("{}?offset={}", disk.display(), 63488 * SECTOR);
+    run(
+        "tune2fs",
+        &[
+            "-M",
+            "/data",
+            "-U",
+            "0c0b0a09-0000-4000-8000-000000000001",
+            &place,
+        ],
+    );
+    let expected = format!(
+        "# lifeboot: was {fstab}\
+         UUID=0c0b0a09-0000-4000-8000-000000000001 /data ext4 defaults 0 2\n"
+    );
+    let left = mended(&disk, ID, &[("/etc/fstab", &expected)]);
+    assert_eq!(left, None);
+}
+
+#[test]
+fn what_a_system_runs_in_is_not_left_out() {
+    if !is_root() {
+        return;
+    }
+    for line in [
+        format!("{GONE} /usr ext4 defaults 0 2\n"),
+        format!("{GONE} /var ext4 defaults 0 2\n"),
+        format!("{GONE} none swap sw 0 0\n"),
+        format!("{GONE} /srv ext4 defaults,nofail 0 2\n"),
+        format!("{GONE} /srv ext4 defaults 0 2 \\\n"),
+    ] {
+        let bench = Bench::new();
+        let answer = diagnose(&[&disk(&bench, &[("etc/fstab", &line)])]);
+        let repairs = answer.json["plan"]["repairs"].as_array().unwrap();
+        let mut names = repairs.iter().map(|repair| &repair["name"]);
+        assert!(names.all(|name| name != "correct-fstab-device"), "{line}");
+    }
+}
+
+#[test]
+fn a_container_that_is_on_no_disk_is_passed_over() {
+    if !is_root() {
+        return;
+    }
+    const ID: &str = "services/crypttab-device-missing";
+    let bench = Bench::new();
+    let (crypttab, fstab) = (
+        format!("data {GONE} none luks\n"),
+        "/dev/mapper/data /srv ext4 defaults 0 2\n",
+    );
+    let files = [("etc/crypttab", crypttab.as_str()), ("etc/fstab", fstab)];
+    let disk = disk(&bench, &files);
+    let crypttab = format!("# lifeboot: was {crypttab}data {GONE} none luks,nofail\n");
+    let fstab = format!("# lifeboot: was {fstab}/dev/mapper/data /srv ext4 defaults,nofail 0 2\n");
+    let files = [("/etc/crypttab", crypttab.as_str()), ("/etc/fstab", &fstab)];
+    assert_eq!(mended(&disk, ID, &files).as_deref(), Some("note"));
+}
+
+#[test]
+fn the_type_that_a_device_has_is_written_into_fstab() {
+    if !is_root() {
+        return;
+    }
+    const ID: &str = "services/fstab-type-wrong";
+    let bench = Bench::new();
+    let fstab = "LABEL=data /srv xfs noatime 0 2\n";
+    let image = bench.path("disk.img");
+    disk(&bench, &[("etc/fstab", fstab)]);
+    let place = format!("{}?offset={}", image.display(), 63488 * SECTOR);
+    run("tune2fs", &["-L", "data", &place]);
+    let expected = format!("# lifeboot: was {fstab}LABEL=data /srv ext4 noatime 0 2\n");
+    assert_eq!(mended(&image, ID, &[("/etc/fstab", &expected)]), None);
 }

@@ -33,6 +33,7 @@ mod cryptsetup_missing;
 mod crypttab_device_missing;
 mod database_info_emptied;
 mod default_entry_broken;
+mod default_target_wrong;
 mod dhcp_client_missing;
 mod disk_dropped_out;
 mod disk_failing;
@@ -99,6 +100,7 @@ mod member_mounted_directly;
 mod member_of_two_arrays;
 mod mode_changed;
 mod modules_missing;
+mod mount_point_missing;
 mod mounted_for_writing;
 mod network_config_invalid;
 mod network_none;
@@ -243,6 +245,7 @@ pub const CHECKS: &[&Check] = &[
     &usr_merge_link_replaced::CHECK,
     &init_missing::CHECK,
     &init_not_executable::CHECK,
+    &mount_point_missing::CHECK,
     &interpreter_missing::CHECK,
     &library_missing::CHECK,
     &library_version_missing::CHECK,
@@ -259,6 +262,7 @@ pub const CHECKS: &[&Check] = &[
     &fstab_invalid::CHECK,
     &fstab_device_missing::CHECK,
     &fstab_type_wrong::CHECK,
+    &default_target_wrong::CHECK,
     &crypttab_device_missing::CHECK,
     &filesystem_full::CHECK,
     &program_broken::CHECK,

@@ -25,12 +25,12 @@ fn run(facts: &Facts, out: &mut Findings) {
 
 fn finding(off: &Off) -> Finding {
     let (subject, seen, advice) = match off {
-        Off::Masked { unit } => (
+        Off::Masked { unit, .. } => (
             unit.clone(),
             Evidence::seen(format!("/etc/systemd/system/{unit}"), "masked"),
             format!("rm ROOT/etc/systemd/system/{unit}, then enable the service"),
         ),
-        Off::Disabled { unit } => (
+        Off::Disabled { unit, .. } => (
             unit.clone(),
             Evidence::seen(unit.as_str(), "nothing that the boot starts wants it"),
             format!("chroot ROOT systemctl enable {unit}"),

@@ -15,6 +15,10 @@ pub const USUAL: &str = "/sbin/init";
 /// Where init systems keep their program.
 const PROGRAMS: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
 
+/// Without these systemd stops (`mount_table` in src/shared/mount-setup.c), and
+/// only a root that can be written lets it make them.
+const MOUNT_POINTS: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+
 /// PID 1 of the patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Init {
@@ -28,6 +32,10 @@ pub struct Init {
     pub instead: Option<String>,
     /// What starting that would load.
     pub instead_closure: Option<Closure>,
+    /// Directories that PID 1 mounts the kernel's filesystems on and that are
+    /// missing, where it is systemd.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_mount_points: Vec<String>,
     /// True when something says that this tree has an init at all; a
     /// container's root has none.
     pub expected: bool,
@@ -56,7 +64,7 @@ pub(super) fn collect(
     loader: &Loader<'_>,
     owners: &Ownership,
     layout: &Layout,
-    asked: &str,
+    (asked, is_writable): (&str, bool),
 ) -> Init {
     let closure = loader.closure(asked);
     let mut init = Init {
@@ -74,8 +82,21 @@ pub(super) fn collect(
             .map(|path| loader.closure(path))
             .filter(|closure| !closure.problems.iter().any(|p| layout.misleads(p)));
     }
+    let by_systemd = init.closure.path.as_deref();
+    if by_systemd.is_some_and(|path| path.ends_with("/systemd")) && !is_writable {
+        init.missing_mount_points = missing(root);
+    }
     init.expected = owned || init.instead.is_some() || root.symlink_metadata(asked).is_ok();
     init
+}
+
+fn missing(root: &RootDir) -> Vec<String> {
+    let is_missing = |path: &&str| {
+        let found = root.symlink_metadata(path);
+        found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    let all = MOUNT_POINTS.into_iter().filter(is_missing);
+    all.map(str::to_owned).collect()
 }
 
 /// The places passed from `asked` to its program, interpreter and libraries.

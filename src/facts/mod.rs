@@ -33,6 +33,7 @@ pub mod mounts;
 pub mod os;
 pub mod outside;
 pub mod packages;
+pub mod place;
 pub mod reach;
 mod shell;
 pub mod text_file;
@@ -196,7 +197,9 @@ impl Tree {
             .and_then(|entry| entry.parameter("init"))
             .unwrap_or(init::USUAL)
             .to_owned();
-        let init = init::collect(root, &loader, &owners, &layout, &asked);
+        let words = reach::command_line(&kernels).unwrap_or_default();
+        let is_writable = words.split_whitespace().any(|word| word == "rw");
+        let init = init::collect(root, &loader, &owners, &layout, (&asked, is_writable));
         let sources = critical::Sources {
             root,
             loader: &loader,

@@ -85,6 +85,9 @@ pub struct Mounts {
     /// What crypttab(5) wants to be unlocked.
     #[serde(default)]
     pub crypttab: Vec<CryptLine>,
+    /// crypttab itself; none when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypttab_file: Option<TextFile>,
     /// Filesystems of the tree that have no room left, where they are on disks.
     #[serde(default)]
     pub full: Vec<Full>,
@@ -180,6 +183,7 @@ pub(super) fn collect(
         bad: fstab.bad,
         unreadable: None,
         crypttab: crypt_lines(&crypttab, &meaning),
+        crypttab_file: TextFile::read(root, "/etc/crypttab", LIMIT).ok(),
         full: disks.as_ref().map_or_else(Vec::new, |_| full(root)),
         root_parameter: root_parameter.map(|spec| (spec.to_owned(), meaning(spec))),
     }

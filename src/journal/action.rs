@@ -18,7 +18,7 @@ use crate::sys::root_dir::Kind;
 /// Every action comes down to one move on one filesystem (see
 /// [`super::record::Step`]): what goes away moves into the quarantine, what is
 /// new was made beside the journal and moves into its place. Only
-/// [`Action::Attributes`] changes a directory where it stands, and
+/// [`Action::Attributes`] changes something where it stands, and
 /// [`Action::BootArea`] bytes of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
@@ -75,6 +75,9 @@ pub enum Action {
         uid: u32,
         /// Group.
         gid: u32,
+        /// Extended attributes: those of the file that it replaces.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        xattrs: Vec<Attribute>,
     },
     /// Makes a copy of a file of the patient, as that is before the first change;
     /// a copy packed by gzip(1) is unpacked.
@@ -119,9 +122,10 @@ pub enum Action {
         )]
         same_as: Option<PathBuf>,
     },
-    /// Gives a directory another mode, owner or extended attributes.
+    /// Gives a directory, or a file that has no second name, another mode, owner
+    /// or extended attributes.
     Attributes {
-        /// The directory. Exact.
+        /// The directory or the file. Exact.
         #[serde(with = "encoded")]
         path: PathBuf,
         /// Permission bits.

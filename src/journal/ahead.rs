@@ -71,6 +71,17 @@ pub(super) struct Ahead<'a> {
     known: HashSet<Key>,
 }
 
+/// Something that stays where it is.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// Where it will be.
+    pub(super) exact: PathBuf,
+    /// Where it is on the disk now.
+    pub(super) at: PathBuf,
+    /// What it is on the disk now.
+    pub(super) object: Object,
+}
+
 /// The top of a filesystem.
 #[derive(Debug, Clone)]
 pub(super) struct Top {
@@ -105,6 +116,13 @@ impl<'a> Ahead<'a> {
 
     /// The top of the filesystem that holds the name `path`.
     pub(super) fn top_of(&self, path: &Path) -> Result<Top> {
+        if path == Path::new("/") {
+            let top = self.top.object.as_ref().context("the root is gone")?;
+            return Ok(Top {
+                at: path.to_owned(),
+                mtime: top.mtime,
+            });
+        }
         let spot = self.spot(path)?;
         let dev = spot.dir().dev;
         let inner = spot.dirs.iter().rev().take_while(|dir| dir.dev == dev);
@@ -118,17 +136,29 @@ impl<'a> Ahead<'a> {
         })
     }
 
-    /// The directory that is at `path` now, and will be there.
-    pub(super) fn directory(&self, path: &Path) -> Result<(PathBuf, Object)> {
+    /// The directory or file that is there now, and will be at `path`.
+    pub(super) fn standing(&self, path: &Path) -> Result<Standing> {
+        if path == Path::new("/") {
+            let top = self.top.object.clone().context("the root is gone")?;
+            return Ok(Standing {
+                exact: path.to_owned(),
+                at: path.to_owned(),
+                object: top,
+            });
+        }
         let spot = self.spot(path)?;
         match self.lookup(spot.dir(), &spot.name)? {
-            Some(node) if node.kind == Kind::Directory => {
+            Some(node) if matches!(node.kind, Kind::Directory | Kind::File) => {
                 let object = node
                     .object
                     .with_context(|| format!("{} is new", encode(path)))?;
-                Ok((spot.full(), object))
+                Ok(Standing {
+                    exact: spot.full(),
+                    at: node.at,
+                    object,
+                })
             }
-            _ => bail!("{} is no directory", encode(path)),
+            _ => bail!("{} is no directory and no file", encode(path)),
         }
     }
 

@@ -15,6 +15,7 @@ use super::log::{self, Log};
 use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
 use super::store::{Further, HOME, JOURNAL, Mark, Place};
+use super::xattrs::Attribute;
 use super::{Action, Header, Supplies, areas, xattrs};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
@@ -213,8 +214,9 @@ fn stage(
             mode,
             uid,
             gid,
+            xattrs,
             ..
-        } => put_file(write, &from, text, (*mode, *uid, *gid)),
+        } => put_file(write, &from, text, (*mode, *uid, *gid), xattrs),
         Action::Copy {
             source,
             size,
@@ -223,7 +225,7 @@ fn stage(
             gid,
             ..
         } => copy::make(write, source, *size, &from)
-            .and_then(|()| give(write, &from, (*mode, *uid, *gid))),
+            .and_then(|()| give(write, &from, (*mode, *uid, *gid), &[])),
         Action::Rename { .. }
         | Action::Quarantine { .. }
         | Action::Attributes { .. }
@@ -249,9 +251,10 @@ fn put_file(
     path: &Path,
     text: &str,
     owner: (u32, u32, u32),
+    xattrs: &[Attribute],
 ) -> std::io::Result<()> {
     write.create(path)?.write_all(text.as_bytes())?;
-    give(write, path, owner)
+    give(write, path, owner, xattrs)
 }
 
 /// Owner and mode of a file that was just made, and all of it on the disk.
@@ -259,8 +262,10 @@ fn give(
     write: &WriteRoot<'_>,
     path: &Path,
     (mode, uid, gid): (u32, u32, u32),
+    xattrs: &[Attribute],
 ) -> std::io::Result<()> {
     write.set_owner(path, uid, gid)?;
+    xattrs::give(write, path, xattrs, true)?;
     let file = exact::open_file(write.root(), path)?;
     // After the owner: changing that takes set-user-id bits away.
     file.set_permissions(Permissions::from_mode(mode))?;

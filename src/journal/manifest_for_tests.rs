@@ -20,6 +20,7 @@ use walkdir::WalkDir;
 
 use super::{Action, Changes, Stock, xattrs};
 use crate::sys::root_dir::{Kind, RootDir};
+use crate::sys::xattr;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Thing {
@@ -162,7 +163,7 @@ pub(super) fn build(root: &Path) {
     age(root);
 }
 
-fn set_xattr(path: &Path, name: &str, value: &[u8]) {
+pub(super) fn set_xattr(path: &Path, name: &str, value: &[u8]) {
     rustix::fs::lsetxattr(path, name, value, XattrFlags::empty()).unwrap();
 }
 
@@ -215,6 +216,10 @@ pub(super) fn actions() -> Vec<Action> {
             mode: 0o644,
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
+            xattrs: xattrs::changes(
+                &xattr::Xattrs::new(),
+                &[("user.put".to_owned(), b"there".to_vec())].into(),
+            ),
         },
         Action::Copy {
             path: "/copied".into(),
@@ -243,7 +248,19 @@ pub(super) fn actions() -> Vec<Action> {
                 &[("user.new".to_owned(), b"n\0w".to_vec())].into(),
             ),
         },
+        attributes("/usr/sbin/sub/deep", 0o4600),
+        attributes("/", 0o751),
     ]
+}
+
+pub(super) fn attributes(path: &str, mode: u32) -> Action {
+    Action::Attributes {
+        path: path.into(),
+        mode,
+        uid: nix::unistd::geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        xattrs: Vec::new(),
+    }
 }
 
 fn install(path: &str, kind: Kind, same_as: Option<&str>) -> Action {

@@ -439,6 +439,8 @@ fn summary(place: &Place, outcome: Outcome, actions: usize) -> Summary {
 #[cfg(test)]
 mod area_tests;
 #[cfg(test)]
+mod attribute_tests;
+#[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod disk_tests;

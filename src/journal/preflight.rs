@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::ahead::{Ahead, Top};
+use super::ahead::{Ahead, Standing, Top};
 use super::areas::is_area;
 use super::encoded::encode;
 use super::record::{Step, Touched, is_link_text};
@@ -14,9 +14,13 @@ use super::store::{Further, HOME, Place};
 use super::{Action, Supplies, areas, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::root_dir::{Kind, RootDir};
+use crate::sys::xattr;
 
 /// The largest text that goes through the journal itself.
 const TEXT_BYTES: usize = 1 << 20;
+
+/// Where Linux keeps the capabilities of a file (capabilities(7)).
+const CAPABILITY: &str = "security.capability";
 
 /// Room for the journal itself, and for directories that grow.
 const SPARE_BYTES: u64 = 8 << 20;
@@ -221,19 +225,46 @@ fn plan_action(
             }
             plan_new(ahead, place, index, action, (*kind, Path::new("")))
         }
-        Action::Attributes {
-            path, mode, xattrs, ..
-        } => {
-            check_mode(path, *mode)?;
-            let (exact, object) = ahead.directory(path)?;
-            if !xattrs::stand(ahead.root(), &exact, xattrs, false)? {
-                bail!("{} has other extended attributes by now", encode(path));
-            }
+        Action::Attributes { .. } => {
+            let Standing { exact, object, .. } = plan_attributes(ahead, action)?;
             Ok(step(exact.clone(), exact, Some(object)))
         }
         // Worked out by themselves.
         Action::BootArea { .. } => bail!("a boot area is in no tree"),
     }
+}
+
+/// A file that has a second name somewhere would change there, too; and a
+/// change of owner takes a file's capabilities, unless they are given again.
+fn plan_attributes(ahead: &Ahead<'_>, action: &Action) -> Result<Standing> {
+    let Action::Attributes {
+        path,
+        mode,
+        uid,
+        gid,
+        xattrs,
+    } = action
+    else {
+        bail!("{} is no change of attributes", encode(action.path()));
+    };
+    check_mode(path, *mode)?;
+    let standing = ahead.standing(path)?;
+    let Standing { at, object, .. } = &standing;
+    if !xattrs::stand(ahead.root(), at, xattrs, false)? {
+        bail!("{} has other extended attributes by now", encode(path));
+    }
+    if object.kind == Kind::File {
+        if object.links > 1 {
+            let others = object.links - 1;
+            bail!("{} has {others} more names (hard links)", encode(path));
+        }
+        let disowned = (object.uid, object.gid) != (*uid, *gid);
+        let given = xattrs.iter().any(|one| one.name == CAPABILITY);
+        if disowned && !given && xattr::all(ahead.root(), at)?.contains_key(CAPABILITY) {
+            bail!("{} would lose its capabilities", encode(path));
+        }
+    }
+    Ok(standing)
 }
 
 fn check_mode(path: &Path, mode: u32) -> Result<()> {
@@ -272,7 +303,7 @@ pub(super) fn check_forward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut ahead = Ahead::new(root)?;
     for step in steps.iter().filter(|step| !is_area(&step.action)) {
         if matches!(step.action, Action::Attributes { .. }) {
-            check_directory(&ahead, step)?;
+            check_standing(&ahead, step)?;
             continue;
         }
         check_move(&mut ahead, step, &step.from, &step.to)?;
@@ -280,10 +311,9 @@ pub(super) fn check_forward(root: &RootDir, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-/// What gets other attributes must still be the directory that the journal
-/// noted.
-fn check_directory(ahead: &Ahead<'_>, step: &Step) -> Result<()> {
-    let (exact, object) = ahead.directory(&step.from)?;
+/// What gets other attributes must still be what the journal noted.
+fn check_standing(ahead: &Ahead<'_>, step: &Step) -> Result<()> {
+    let Standing { exact, object, .. } = ahead.standing(&step.from)?;
     if exact != step.from || !object.is_same(&step.object) {
         bail!("{} is not what the journal noted there", encode(&step.from));
     }
@@ -296,7 +326,7 @@ pub(super) fn check_backward(root: &RootDir, steps: &[Step]) -> Result<()> {
     let mut on_files = steps.iter().filter(|step| !is_area(&step.action));
     while let Some(step) = on_files.next_back() {
         if matches!(step.action, Action::Attributes { .. }) {
-            check_directory(&ahead, step)?;
+            check_standing(&ahead, step)?;
             continue;
         }
         check_unedited(root, step)?;

@@ -16,6 +16,7 @@ pub(super) fn put(path: &str, text: &str) -> Action {
         mode: 0o640,
         uid: 0,
         gid: 0,
+        xattrs: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! a line feed. Only the end of the file can be torn by a power cut, because
 //! each record was on the disk before the next was begun.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -197,8 +197,12 @@ fn read_intent(line: &[u8]) -> Result<Intent, String> {
         Ok(_) => return Err("its first line is no intent".into()),
         Err(error) => return Err(format!("its first line: {error}")),
     };
-    for path in intent.steps.iter().flat_map(|step| [&step.from, &step.to]) {
-        if !exact::is_exact(path) {
+    for step in &intent.steps {
+        // The root itself can get other attributes, and never move.
+        let stays = matches!(step.action, Action::Attributes { .. });
+        let is_top = |path: &Path| stays && path == Path::new("/");
+        let mut paths = [step.from.as_path(), step.to.as_path()].into_iter();
+        if let Some(path) = paths.find(|path| !exact::is_exact(path) && !is_top(path)) {
             return Err(format!("{} is no exact path", encoded::encode(path)));
         }
     }
@@ -269,7 +273,7 @@ impl Course {
 }
 
 /// True when a link may say this.
-pub(super) fn is_link_text(target: &std::path::Path) -> bool {
+pub(super) fn is_link_text(target: &Path) -> bool {
     write_root::is_link_text(target)
 }
 

@@ -56,7 +56,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let dir = fresh();
     let before = whole(dir.path());
     let done = run(dir.path(), &actions()).unwrap();
-    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 18));
+    assert_eq!((done.outcome, done.actions), (Outcome::Committed, 20));
 
     let at = |path: &str| dir.path().join(path);
     assert_eq!(fs::read_link(at("sbin")).unwrap(), Path::new("usr/sbin"));
@@ -91,7 +91,7 @@ fn a_commit_does_what_was_asked_and_undo_gives_the_tree_back() {
     let taken_back = run_undo(dir.path(), &done.id).unwrap();
     assert_eq!(
         (taken_back.outcome, taken_back.actions),
-        (Outcome::Undone, 18)
+        (Outcome::Undone, 20)
     );
     assert_eq!(whole(dir.path()), before);
     assert!(listed(dir.path()).is_empty());

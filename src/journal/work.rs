@@ -205,6 +205,12 @@ impl<'a, 'o> Work<'a, 'o> {
             return Ok(self.area(step)? == wanted);
         }
         if let Action::Attributes { .. } = &step.action {
+            // A later step moved it away: that one tells, and this one was not
+            // taken back.
+            let now = self.look(&step.from)?;
+            if !now.is_some_and(|now| now.is_same(&step.object)) {
+                return Ok(false);
+            }
             let stands = self.standing_of_attributes(step, undo)?;
             return Ok(matches!(stands, Standing::Before) == undo);
         }
@@ -357,7 +363,7 @@ impl<'a, 'o> Work<'a, 'o> {
     fn sync(&self, group: Range<usize>) -> Result<()> {
         if let [only] = &self.steps()[group.clone()] {
             return match &only.action {
-                Action::Attributes { .. } => Ok(self.write.sync_dir(&only.from)?),
+                Action::Attributes { .. } => Ok(self.write.sync_attributes(&only.from)?),
                 Action::BootArea { .. } => areas::sync(only, self.disks),
                 _ => self.sync_both(&only.from, &only.to),
             };
@@ -399,7 +405,11 @@ impl<'a, 'o> Work<'a, 'o> {
             false => (*mode, *uid, *gid),
         };
         let context = || format!("giving {} its attributes", encode(path));
-        self.write.set_owner(path, uid, gid).with_context(context)?;
+        // Even the same owner given again takes a file's capabilities.
+        let now = self.look(path)?;
+        if now.is_none_or(|now| (now.uid, now.gid) != (uid, gid)) {
+            self.write.set_owner(path, uid, gid).with_context(context)?;
+        }
         hit("step-half")?;
         // An access control list sets permission bits, too: the mode is last.
         xattrs::give(self.write, path, xattrs, !undo).with_context(context)?;

@@ -1,131 +1,76 @@
 //! Names arrays in mdadm.conf by their UUID, and mounts by UUID what fstab
 //! mounted by an array's name: the copy of mdadm.conf in the initramfs is old.
 
-use super::{Kind, Outline, Risk};
+use super::edit::{Edit, EditKind, Edits};
+use super::{Risk, table_line};
 use crate::checks::{Misnamed, misnamed};
 use crate::facts::Facts;
 use crate::facts::mdadm_conf::ArrayLine;
 use crate::facts::text_file::TextFile;
 use crate::finding::Finding;
-use crate::journal::Action;
 use crate::sysroot::filesystems::{self, Match};
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const KIND: EditKind = EditKind {
     name: "restore-array-entry",
     removes: &["storage/array-name-unknown"],
     plan,
 };
 
-fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
+fn plan(facts: &Facts, _finding: &Finding) -> Option<Edits> {
     let tree = facts.tree.as_ref()?;
     let fstab = tree.mounts.file.as_ref()?;
     let misnamed = misnamed(facts, tree);
     let all = filesystems::list(&facts.assembly);
-    let mut new = fstab.text.clone();
+    let mut lines = Vec::new();
     for one in &misnamed {
         let Match::One(found) = filesystems::find(&all, &one.line.entry.spec) else {
             return None;
         };
         let uuid = found.signature.uuid.as_ref()?;
-        new = by_uuid(&new, one.line.entry.line, &one.line.entry.spec, uuid)?;
+        let new = |old: &str| table_line::with_field(old, 0, |_| format!("UUID={uuid}"));
+        lines.push(Edit::line(fstab, one.line.entry.line, new)?);
     }
-    let mut actions = replaced(fstab, new).to_vec();
     if let Some(conf) = &tree.mdadm_conf.file {
-        let mut new = conf.text.clone();
         for one in &misnamed {
             let name = one.array.freshest().map_or("", |own| own.name.as_str());
-            new = with_entry(&new, one, tree.mdadm_conf.entry_of(&one.array.uuid, name))?;
-        }
-        if new != conf.text {
-            actions.extend(replaced(conf, new));
+            let old = tree.mdadm_conf.entry_of(&one.array.uuid, name);
+            lines.extend(entry(conf, one, old)?);
         }
     }
     let names: Vec<&str> = misnamed.iter().map(|m| m.array.name.as_str()).collect();
-    Some(Outline {
-        title: format!(
-            "mount {} by UUID and name it in mdadm.conf",
-            names.join(", ")
-        ),
+    let names = names.join(", ");
+    Some(Edits {
+        title: format!("mount {names} by UUID and name it in mdadm.conf"),
         risk: Risk::Safe,
-        actions,
-        ..Outline::default()
+        lines,
     })
 }
 
-fn replaced(file: &TextFile, text: String) -> [Action; 2] {
-    let path = &file.path;
-    [
-        Action::Quarantine { path: path.into() },
-        Action::PutFile {
-            path: path.into(),
-            text,
-            mode: file.mode,
-            uid: file.uid,
-            gid: file.gid,
-        },
-    ]
-}
-
-/// The text with `spec`, the first word of line `number`, made a UUID; the rest
-/// of the line stays as it is.
-fn by_uuid(text: &str, number: usize, spec: &str, uuid: &str) -> Option<String> {
-    let mut found = false;
-    let lines = text.lines().enumerate().map(|(index, line)| {
-        let blank = line.len() - line.trim_start().len();
-        let (indent, rest) = line.split_at(blank);
-        match rest.strip_prefix(spec) {
-            Some(rest) if index + 1 == number => {
-                found = true;
-                format!("{indent}UUID={uuid}{rest}\n")
-            }
-            _ => format!("{line}\n"),
-        }
-    });
-    let text = lines.collect();
-    found.then_some(text)
-}
-
-/// The text of mdadm.conf with a line for the array.
-fn with_entry(text: &str, one: &Misnamed<'_>, old: Option<&ArrayLine>) -> Option<String> {
+/// The line of mdadm.conf for the array, where it is not there already. None
+/// when it cannot be made.
+fn entry(conf: &TextFile, one: &Misnamed<'_>, old: Option<&ArrayLine>) -> Option<Option<Edit>> {
     let version = &one.array.freshest()?.version;
-    let entry = format!(
-        "ARRAY {} metadata={version} UUID={}",
-        one.line.entry.spec, one.array.uuid
-    );
+    let (spec, uuid) = (&one.line.entry.spec, &one.array.uuid);
+    let entry = format!("ARRAY {spec} metadata={version} UUID={uuid}");
+    if conf.text.lines().any(|line| line == entry) {
+        return Some(None);
+    }
     match old {
-        Some(old) => with_line(text, old.line, &entry),
-        // The same array in two lines of fstab needs it once.
-        None if text.lines().any(|line| line == entry) => Some(text.to_owned()),
-        None => Some(appended(text, &entry)),
+        Some(old) => with_line(conf, old.line, entry).map(Some),
+        None => Edit::added(conf, entry).map(Some),
     }
 }
 
-/// The text with line `number` replaced; the old one stays as a comment. None
-/// when the line goes on in the next one.
-fn with_line(text: &str, number: usize, entry: &str) -> Option<String> {
-    let index = number.checked_sub(1)?;
-    let old = text.lines().nth(index)?;
-    let continued = |next: &str| next.starts_with([' ', '\t']);
-    if text.lines().nth(number).is_some_and(continued) {
+/// Line `number` replaced; none when it goes on in the next one.
+fn with_line(conf: &TextFile, number: usize, entry: String) -> Option<Edit> {
+    let mut next = conf.text.lines().skip(number);
+    if next
+        .next()
+        .is_some_and(|next| next.starts_with([' ', '\t']))
+    {
         return None;
     }
-    let lines = text.lines().enumerate().map(|(at, line)| {
-        if at == index {
-            format!("# before lifeboot: {old}\n{entry}\n")
-        } else {
-            format!("{line}\n")
-        }
-    });
-    Some(lines.collect())
-}
-
-fn appended(text: &str, entry: &str) -> String {
-    let gap = if text.is_empty() || text.ends_with('\n') {
-        ""
-    } else {
-        "\n"
-    };
-    format!("{text}{gap}# added by lifeboot\n{entry}\n")
+    Edit::line(conf, number, |_| Some(entry))
 }
 
 #[cfg(test)]
@@ -133,26 +78,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_is_replaced_and_the_rest_stays() {
-        let text = "HOMEHOST <system>\nARRAY /dev/md0 UUID=1\nMAILADDR root\n";
-        let new = with_line(text, 2, "ARRAY /dev/md0 UUID=2").unwrap_or_default();
-        assert_eq!(
-            new,
-            "HOMEHOST <system>\n# before lifeboot: ARRAY /dev/md0 UUID=1\n\
-             ARRAY /dev/md0 UUID=2\nMAILADDR root\n"
-        );
-        let continued = "ARRAY /dev/md0\n  UUID=1\n";
-        assert_eq!(with_line(continued, 1, "x"), None);
-        assert_eq!(appended("a", "b"), "a\n# added by lifeboot\nb\n");
-    }
-
-    #[test]
-    fn only_the_device_of_the_line_changes() {
-        let text = "# /dev/md0\n /dev/md0\t/srv ext4  defaults 0 2\n/dev/md0 /x ext4\n";
-        assert_eq!(
-            by_uuid(text, 2, "/dev/md0", "12-34").unwrap_or_default(),
-            "# /dev/md0\n UUID=12-34\t/srv ext4  defaults 0 2\n/dev/md0 /x ext4\n"
-        );
-        assert_eq!(by_uuid(text, 1, "/dev/md0", "12-34"), None);
+    fn a_line_that_goes_on_is_left() {
+        let file = |text: &str| TextFile {
+            path: "/etc/mdadm/mdadm.conf".into(),
+            text: text.into(),
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            xattrs: Vec::new(),
+            is_plain: true,
+        };
+        let new = |text: &str| with_line(&file(text), 1, "ARRAY /dev/md0 UUID=2".into());
+        assert!(new("ARRAY /dev/md0 UUID=1\nMAILADDR root\n").is_some());
+        assert_eq!(new("ARRAY /dev/md0\n  UUID=1\n"), None);
     }
 }

@@ -206,10 +206,13 @@ fn plan(page: &mut Page, plan: &Plan) {
 /// Long lists of the same kind of move are shortened.
 fn steps(page: &mut Page, repair: &Repair) {
     const SHOWN: usize = 6;
-    for action in repair.actions.iter().take(SHOWN) {
-        page.item("       ", 9, &action.to_string());
+    let edits = repair.edits.iter().map(ToString::to_string);
+    let actions = repair.actions.iter().map(ToString::to_string);
+    for line in edits.chain(actions).take(SHOWN) {
+        page.item("       ", 9, &line);
     }
-    if let Some(more) = repair.actions.len().checked_sub(SHOWN)
+    let all = repair.edits.len() + repair.actions.len();
+    if let Some(more) = all.checked_sub(SHOWN)
         && more > 0
     {
         page.item("       ", 9, &format!("... and {more} more steps"));

@@ -118,13 +118,32 @@ impl<'a> WriteRoot<'a> {
         Ok(stat::mkdirat(&dir, name, mode)?)
     }
 
-    /// Sets the permission bits of a directory, as they are: no umask.
+    /// Sets the permission bits of a directory or a file, as they are: no umask.
     ///
     /// # Errors
     /// The kernel's.
     pub fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
-        let dir = exact::open_dir(self.root, path)?;
-        Ok(stat::fchmod(&dir, Mode::from_bits_truncate(mode))?)
+        let own = self.standing(path)?;
+        Ok(stat::fchmod(&own, Mode::from_bits_truncate(mode))?)
+    }
+
+    /// Waits until the mode, the owner and the extended attributes of a
+    /// directory or a file are on the disk.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn sync_attributes(&self, path: &Path) -> io::Result<()> {
+        durable::sync_dir(self.standing(path)?)
+    }
+
+    /// The directory or the file at `path`, for calls that want it open.
+    fn standing(&self, path: &Path) -> io::Result<OwnedFd> {
+        match exact::open_dir(self.root, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Ok(exact::open_file(self.root, path)?.into())
+            }
+            answer => answer,
+        }
     }
 
     /// Gives `path` (a link itself, not what it leads to) to another owner.
@@ -132,8 +151,12 @@ impl<'a> WriteRoot<'a> {
     /// # Errors
     /// The kernel's.
     pub fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> io::Result<()> {
-        let (dir, name) = exact::open_parent(self.root, path)?;
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        if path == Path::new("/") {
+            let own = exact::open_dir(self.root, path)?;
+            return Ok(unistd::fchown(&own, Some(uid), Some(gid))?);
+        }
+        let (dir, name) = exact::open_parent(self.root, path)?;
         let flag = AtFlags::AT_SYMLINK_NOFOLLOW;
         Ok(unistd::fchownat(&dir, name, Some(uid), Some(gid), flag)?)
     }

@@ -260,5 +260,36 @@ fn cards(work: &Path) -> Result<()> {
             .find(|id| id.as_str() == "reach/interface-absent");
         ensure!(found.map(String::as_str) == ids, "{name}: {found:?}");
     }
+    named(&mut facts, &saved, work)
+}
+
+/// One card with an address gets the name that is configured; of two nobody
+/// knows which is meant.
+fn named(facts: &mut Value, saved: &Path, work: &Path) -> Result<()> {
+    let card = |name: &str, address: &str| json!({"place": "0000:00:02.0", "names": [name], "addresses": [address]});
+    let one = card("eno1", "52:54:00:12:34:56");
+    let two = card("eno2", "52:54:00:12:34:57");
+    let odd = card("eno1", "52:54:00:12:34:56\nName=x");
+    for (cards, text) in [
+        (
+            json!([one]),
+            Some("MACAddress=52:54:00:12:34:56\n\n[Link]\nName=enp0s2\n"),
+        ),
+        (json!([one, two]), None),
+        (json!([odd]), None),
+    ] {
+        facts["survey"]["cards"] = json!({"cards": cards, "others": false});
+        fs::write(saved, serde_json::to_vec(facts)?)?;
+        diagnose(&["--facts".as_ref(), saved], work)?;
+        let said: Value = serde_json::from_slice(&fs::read(work.join("diagnose.stdout"))?)?;
+        let repairs = said["plan"]["repairs"].as_array().context("no plan")?;
+        let repair = repairs.iter().find(|repair| repair["name"] == "name-card");
+        let put = repair.and_then(|repair| repair["actions"][0]["text"].as_str());
+        ensure!(put.is_some() == text.is_some(), "{put:?}");
+        ensure!(
+            put.unwrap_or_default().ends_with(text.unwrap_or_default()),
+            "{put:?}"
+        );
+    }
     Ok(())
 }

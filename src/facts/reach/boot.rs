@@ -29,7 +29,7 @@ pub(super) struct Boot<'r> {
     start: Start,
     scripts: BTreeSet<String>,
     /// PID 1 reads units.
-    is_systemd: bool,
+    pub(super) is_systemd: bool,
     /// The init reads units, and reaches the target that services hang on.
     pub(super) reaches_services: bool,
 }

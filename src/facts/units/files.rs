@@ -65,6 +65,11 @@ impl Unit {
         text::values(&self.settings, section, key).pop()
     }
 
+    /// Its name, aliases followed.
+    pub(in crate::facts) fn name(&self) -> &str {
+        &self.name.whole
+    }
+
     /// True unless it says that it goes without the usual dependencies.
     pub(super) fn has_default_dependencies(&self) -> bool {
         let value = self.value("Unit", "DefaultDependencies");

@@ -6,6 +6,7 @@
 
 mod command;
 mod condition;
+mod enabling;
 mod environment;
 mod files;
 mod name;
@@ -14,5 +15,6 @@ mod text;
 
 pub use command::Command;
 pub use condition::Wanted;
+pub use enabling::Enabling;
 pub use files::{Unit, Units};
 pub use start::{Start, Started, default_unit};

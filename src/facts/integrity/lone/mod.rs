@@ -21,6 +21,7 @@ use super::strict;
 use super::usual::{Known, Neighbours};
 use crate::facts::packages::State;
 use crate::facts::packages::dpkg_files::statoverride::{self, Statoverride};
+use crate::facts::place::Place;
 use crate::sys::root_dir::{Kind, Meta, RootDir};
 
 mod expected;
@@ -83,6 +84,10 @@ pub struct Lone {
     pub expected: Shown,
     /// What says so.
     pub says: Says,
+    /// The same by numbers: all that it should have. None for what is no
+    /// directory and no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<Place>,
     /// The mode to set again after its owner, when that is wrong: a chown takes
     /// the set-user-id bit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,8 +200,16 @@ impl Search<'_> {
         let lost = want.mode.unwrap_or(0) & 0o6000 & !have.mode != 0;
         let disowned = want.uid.is_some_and(|uid| uid != have.uid);
         let was_powerful = want.mode.unwrap_or(0) & 0o4000 != 0;
+        let path = format!("/{}", path.trim_start_matches('/'));
+        let place = Place::read(self.root, &path);
         self.found.paths.push(Lone {
-            path: format!("/{}", path.trim_start_matches('/')),
+            right: place.map(|place| Place {
+                mode: want.mode.unwrap_or(have.mode),
+                uid: want.uid.unwrap_or(have.uid),
+                gid: want.gid.unwrap_or(have.gid),
+                ..place
+            }),
+            path,
             package,
             is_powerless: want.is_file && (lost || (was_powerful && disowned)),
             restored: want.mode.filter(|mode| mode & 0o6000 != 0),

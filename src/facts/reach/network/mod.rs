@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::boot::{Boot, Standing};
+use crate::facts::units::Enabling;
 use crate::sys::root_dir::RootDir;
 
 mod address;
@@ -108,6 +109,9 @@ pub struct Idle {
     pub masked: bool,
     /// Its unit is not there at all.
     pub absent: bool,
+    /// What has its unit started.
+    #[serde(default)]
+    pub enabling: Option<Enabling>,
 }
 
 /// The network of the next boot.
@@ -201,6 +205,7 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>, command_line: Option<&str
                 path: first.place.clone(),
                 masked: standing == Standing::Masked,
                 absent: standing == Standing::Absent,
+                enabling: Enabling::of(root, stack.unit()),
             });
         }
     }

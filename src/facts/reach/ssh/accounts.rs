@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::config::Config;
 use super::keys;
 use super::policy::Policy;
+use crate::facts::place::Place;
 use crate::sys::root_dir::{Kind, RootDir};
 
 const LIMIT: u64 = 1 << 20;
@@ -28,6 +29,9 @@ const NO_SHELLS: [&str; 4] = ["nologin", "false", "true", "sync"];
 pub struct Account {
     /// Its name.
     pub name: String,
+    /// Its number.
+    #[serde(default)]
+    pub uid: u32,
     /// What keeps everybody out of it; none when somebody could get in.
     pub shut: Option<Obstacle>,
     /// Its keys are there, and sshd does not take them.
@@ -73,6 +77,9 @@ pub struct Unsafe {
     pub uid: u32,
     /// Its permission bits.
     pub mode: u32,
+    /// Every place on the way that is not trusted, with this one.
+    #[serde(default)]
+    pub way: Vec<Place>,
 }
 
 /// One line of passwd, with what shadow says.
@@ -160,6 +167,7 @@ pub(super) fn judge(
         let keys = keys::of(root, config, user, policy.strict);
         Account {
             name: user.name.clone(),
+            uid: user.uid,
             shut: shut(root, policy, user, &keys, today),
             keys_refused: match &keys {
                 keys::Keys::Refused(place) => Some(place.clone()),

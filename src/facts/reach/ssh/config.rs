@@ -37,6 +37,9 @@ pub struct Refused {
     pub text: String,
     /// What sshd says to that.
     pub why: String,
+    /// True when it does not know the option at all.
+    #[serde(default)]
+    pub is_unknown: bool,
 }
 
 /// One line that sshd understands.
@@ -182,6 +185,7 @@ impl Config {
                 line,
                 text: text.trim().chars().take(200).collect(),
                 why: why.to_owned(),
+                is_unknown: why.starts_with(rules::UNKNOWN),
             });
         }
     }

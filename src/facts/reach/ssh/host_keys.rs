@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::place::Place;
 use crate::sys::root_dir::{Meta, RootDir};
 
 /// The largest key has 13 KiB.
@@ -31,6 +32,9 @@ pub struct HostKey {
     pub path: String,
     /// Why sshd does not take it.
     pub fault: Option<KeyFault>,
+    /// What it has of mode and owner, where that is the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 /// What is wrong with a key.
@@ -60,9 +64,12 @@ pub enum KeyFault {
 
 /// Looks at one key; `key_group` may read it where the distribution says so.
 pub(super) fn look(root: &RootDir, path: &str, key_group: Option<u32>) -> HostKey {
+    let fault = fault(root, path, key_group);
+    let open = matches!(fault, Some(KeyFault::Open { .. }));
     HostKey {
         path: path.to_owned(),
-        fault: fault(root, path, key_group),
+        place: open.then(|| Place::read(root, path)).flatten(),
+        fault,
     }
 }
 

@@ -8,6 +8,7 @@ use super::accounts::{Unsafe, User};
 use super::config::Config;
 use std::path::Path;
 
+use crate::facts::place::Place;
 use crate::sys::root_dir::{Kind, Meta, RootDir};
 
 const LIMIT: u64 = 1 << 20;
@@ -120,19 +121,23 @@ fn refused(root: &RootDir, path: &str, user: &User) -> Option<Unsafe> {
     let file = root.resolve(path).ok()?.path;
     let home = root.resolve(&user.home).ok().map(|home| home.path);
     let odd = |meta: &Meta| (meta.uid != 0 && meta.uid != user.uid) || meta.mode & 0o022 != 0;
+    let mut first: Option<Unsafe> = None;
     for place in file.ancestors() {
         let meta = root.metadata(place).ok()?;
         if odd(&meta) {
-            return Some(Unsafe {
+            let shown = place.to_string_lossy();
+            let first = first.get_or_insert_with(|| Unsafe {
                 file: path.to_owned(),
-                path: place.to_string_lossy().into_owned(),
+                path: shown.clone().into_owned(),
                 uid: meta.uid,
                 mode: meta.mode,
+                way: Vec::new(),
             });
+            first.way.extend(Place::read(root, &shown));
         }
         if home.as_deref() == Some(place) {
             break;
         }
     }
-    None
+    first
 }

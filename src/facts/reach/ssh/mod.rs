@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::boot::{Boot, Standing};
+use crate::facts::text_file::TextFile;
 use crate::sys::root_dir::RootDir;
 
 mod accounts;
@@ -35,11 +36,14 @@ use policy::Policy;
 use program::Program;
 
 /// What sshd takes where no HostKey line says otherwise.
-const USUAL_KEYS: [&str; 3] = [
+pub const USUAL_KEYS: [&str; 3] = [
     "/etc/ssh/ssh_host_rsa_key",
     "/etc/ssh/ssh_host_ecdsa_key",
     "/etc/ssh/ssh_host_ed25519_key",
 ];
+
+/// Bytes of a file of configuration that is changed.
+const REFUSED_FILE_MAX: u64 = 64 << 10;
 
 /// Keys that are looked at.
 const KEYS_MAX: usize = 64;
@@ -62,6 +66,10 @@ pub struct Ssh {
     pub config: String,
     /// Lines that make it refuse its configuration.
     pub refused: Vec<Refused>,
+    /// The files that these lines are in, where all of them are options that it
+    /// does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_files: Vec<TextFile>,
     /// Why the configuration could not be read.
     pub unreadable: Option<String>,
     /// Its keys.
@@ -139,6 +147,7 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>) -> Option<Ssh> {
         nologin: root.metadata(NOLOGIN).is_ok().then(|| NOLOGIN.to_owned()),
         program: program.path,
         config: options.config,
+        refused_files: refused_files(root, &config.refused),
         refused: config.refused,
         unreadable: config.unreadable,
     })
@@ -154,6 +163,19 @@ pub fn refused(root: &RootDir, path: &str) -> Option<Vec<Refused>> {
 /// What sshd would say of one key.
 pub fn host_key(root: &RootDir, path: &str) -> HostKey {
     host_keys::look(root, path, key_group(root))
+}
+
+fn refused_files(root: &RootDir, refused: &[Refused]) -> Vec<TextFile> {
+    if refused.iter().any(|line| !line.is_unknown) {
+        return Vec::new();
+    }
+    let mut paths: Vec<&str> = refused.iter().map(|line| line.path.as_str()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let files = paths.into_iter();
+    files
+        .filter_map(|path| TextFile::read(root, path, REFUSED_FILE_MAX).ok())
+        .collect()
 }
 
 fn host_keys(root: &RootDir, config: &Config, options: &Options) -> Vec<HostKey> {

@@ -7,6 +7,9 @@
 use super::config::Directive;
 use super::program::Program;
 
+/// What sshd says to an option that it does not know.
+pub(super) const UNKNOWN: &str = "Bad configuration option";
+
 /// Keywords that take `yes` or `no` and nothing else.
 const FLAGS: [&str; 16] = [
     "allowagentforwarding",
@@ -66,7 +69,7 @@ const ROOT_LOGIN: [&str; 5] = [
 pub(super) fn judge(line: &Directive, written: &str, program: &Program) -> Result<(), String> {
     let keyword = line.keyword.as_str();
     if !program.has(keyword) {
-        return Err(format!("Bad configuration option: {written}"));
+        return Err(format!("{UNKNOWN}: {written}"));
     }
     let flag = FLAGS.contains(&keyword);
     let single = flag || SINGLE.contains(&keyword);

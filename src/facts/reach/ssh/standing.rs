@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Standing;
 use crate::facts::reach::boot::Boot;
+use crate::facts::units::Enabling;
 use crate::sys::root_dir::RootDir;
 
 /// The names that distributions give to it.
@@ -25,11 +26,17 @@ pub enum Off {
     Masked {
         /// The unit.
         unit: String,
+        /// What has it started.
+        #[serde(default)]
+        enabling: Option<Enabling>,
     },
     /// Nothing wants its unit.
     Disabled {
         /// The unit.
         unit: String,
+        /// What has it started.
+        #[serde(default)]
+        enabling: Option<Enabling>,
     },
     /// A file says that it shall not run.
     Forbidden {
@@ -75,9 +82,13 @@ pub(super) fn off(root: &RootDir, boot: &Boot<'_>) -> Option<Off> {
         return Some(Off::PassedOver { unit, path });
     }
     if let Some(unit) = with(Standing::Masked) {
-        return Some(Off::Masked { unit });
+        let enabling = Enabling::of(root, &unit);
+        return Some(Off::Masked { unit, enabling });
     }
-    with(Standing::NotStarted).map(|unit| Off::Disabled { unit })
+    with(Standing::NotStarted).map(|unit| {
+        let enabling = Enabling::of(root, &unit);
+        Off::Disabled { unit, enabling }
+    })
 }
 
 /// True when the boot starts OpenSSH's sshd: by the usual unit or script, by

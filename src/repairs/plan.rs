@@ -1,0 +1,282 @@
+//! The plan: what is done about all findings, and in which order.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{
+    ArrayWork, EDITS, Edit, Key, LoaderCopy, MINUTES, Program, REPAIRS, Refused, Repair, Risk,
+    Unpack, edit,
+};
+use crate::checks::by_id;
+use crate::facts::Facts;
+use crate::finding::{Finding, Severity};
+use crate::journal::Action;
+
+/// All repairs for a set of findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The repairs, in the order in which they are done.
+    pub repairs: Vec<Repair>,
+    /// Findings that stop the boot or lock everybody out, and that nothing in
+    /// the plan removes.
+    pub uncovered: Vec<Key>,
+    /// Repairs that were worked out and cannot be done on this tree.
+    pub refused: Vec<Refused>,
+}
+
+impl Plan {
+    /// Minutes for everything in it.
+    pub fn minutes(&self) -> u32 {
+        self.repairs.iter().map(|repair| repair.minutes).sum()
+    }
+
+    /// The highest risk in it.
+    pub fn risk(&self) -> Risk {
+        self.repairs
+            .iter()
+            .map(|repair| repair.risk)
+            .max()
+            .unwrap_or(Risk::Safe)
+    }
+
+    /// Only the repairs for findings with one of these ids.
+    #[must_use]
+    pub fn only(mut self, ids: &[String]) -> Self {
+        if !ids.is_empty() {
+            self.repairs
+                .retain(|repair| ids.contains(&repair.removes.id) || ids.contains(&repair.name));
+        }
+        self
+    }
+
+    /// Without the work that cannot be taken back.
+    #[must_use]
+    pub fn revocable(mut self) -> Self {
+        self.repairs.retain(|repair| repair.work.is_none());
+        self
+    }
+
+    /// Every piece of work on arrays, in order.
+    pub fn works(&self) -> Vec<&ArrayWork> {
+        self.repairs
+            .iter()
+            .filter_map(|repair| repair.work.as_ref())
+            .collect()
+    }
+
+    /// Every boot loader that goes to another disk.
+    pub fn loaders(&self) -> Vec<&LoaderCopy> {
+        let all = self.repairs.iter();
+        let mut all: Vec<_> = all.filter_map(|repair| repair.loader.as_ref()).collect();
+        // Several findings about one disk want the same.
+        all.dedup_by(|one, other| one.to == other.to);
+        all
+    }
+
+    /// Every package that is unpacked, in order.
+    pub fn unpack(&self) -> Vec<Unpack> {
+        let all = self.repairs.iter();
+        all.flat_map(|repair| repair.unpack.clone()).collect()
+    }
+
+    /// Every program of the patient that it runs, in order.
+    pub fn programs(&self) -> Vec<Program> {
+        let all = self.repairs.iter();
+        let mut all: Vec<_> = all.flat_map(|repair| repair.programs.clone()).collect();
+        // Several findings may want the same image to be built anew.
+        let mut seen = HashSet::new();
+        all.retain(|program| seen.insert(program.line()));
+        all
+    }
+
+    /// Every change of files, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        self.actions_with(&[], &[])
+    }
+
+    /// The same, with what one more repair would do.
+    fn actions_with(&self, edits: &[Edit], more: &[Action]) -> Vec<Action> {
+        let own = self.repairs.iter().flat_map(|repair| &repair.edits);
+        let edits: Vec<&Edit> = own.chain(edits).collect();
+        let mut all = edit::actions(&edits);
+        let own = self.repairs.iter().flat_map(|repair| &repair.actions);
+        for action in own.chain(more) {
+            // Two findings may want the same mode of the same file.
+            let again = matches!(action, Action::Attributes { .. }) && all.contains(action);
+            if !again {
+                all.push(action.clone());
+            }
+        }
+        all
+    }
+
+    /// Why what one more repair would do cannot be done beside the others.
+    fn hinders(&self, edits: &[Edit], more: &[Action]) -> Option<String> {
+        let own = || self.repairs.iter().flat_map(|repair| &repair.edits);
+        for edit in edits {
+            let of_file = own().filter(|other| other.path == edit.path);
+            if own().any(|other| other.contradicts(edit)) || of_file.count() >= edit::OF_ONE_FILE {
+                return Some(format!(
+                    "another repair changes {} line {}; repair once more after it",
+                    edit.path, edit.line
+                ));
+            }
+        }
+        let own = self.repairs.iter().flat_map(|repair| &repair.actions);
+        let attributes = |action: &&Action| matches!(action, Action::Attributes { .. });
+        let own: Vec<&Action> = own.filter(attributes).collect();
+        let mut more = more.iter().filter(attributes);
+        let clash = more.find(|action| {
+            let mut same = own.iter().filter(|other| other.path() == action.path());
+            same.any(|other| other != action)
+        });
+        clash.map(|action| {
+            let path = action.path().display();
+            format!("another repair changes {path}; repair once more after it")
+        })
+    }
+
+    /// Adds a repair, where it can be done beside the others.
+    fn add(&mut self, repair: Repair, possible: &dyn Fn(&[Action]) -> Result<(), String>) {
+        let (edits, more) = (&repair.edits, &repair.actions);
+        let alone = Self::default().actions_with(edits, more);
+        let beside = || match self.hinders(edits, more) {
+            Some(why) => Err(why),
+            None if alone.is_empty() || self.repairs.is_empty() => Ok(()),
+            None => possible(&self.actions_with(edits, more)),
+        };
+        match possible(&alone).and_then(|()| beside()) {
+            Ok(()) => self.repairs.push(repair),
+            Err(why) => self.refused.push(Refused {
+                title: repair.title,
+                removes: repair.removes,
+                why,
+            }),
+        }
+    }
+}
+
+/// Works out what can be done about `findings`; `possible` tells why a list of
+/// changes cannot be made on this tree, where it cannot.
+pub fn plan(
+    facts: &Facts,
+    findings: &[Finding],
+    possible: &dyn Fn(&[Action]) -> Result<(), String>,
+) -> Plan {
+    let mut plan = Plan::default();
+    let wanted = |removes: &'static [&'static str]| {
+        let wanted = findings.iter();
+        wanted.filter(move |finding| removes.contains(&finding.id.as_str()))
+    };
+    for kind in EDITS {
+        for finding in wanted(kind.removes) {
+            let Some(edits) = (kind.plan)(facts, finding) else {
+                continue;
+            };
+            let repair = Repair {
+                name: kind.name.to_owned(),
+                title: edits.title,
+                removes: Key::of(finding),
+                // What stands in a file follows from no line of it.
+                expected: Vec::new(),
+                risk: edits.risk,
+                minutes: MINUTES,
+                edits: edits.lines,
+                actions: Vec::new(),
+                unpack: Vec::new(),
+                programs: Vec::new(),
+                loader: None,
+                work: None,
+            };
+            plan.add(repair, possible);
+        }
+    }
+    for kind in REPAIRS {
+        for finding in wanted(kind.removes) {
+            let Some(outline) = (kind.plan)(facts, finding) else {
+                continue;
+            };
+            let arrays = &facts.assembly.arrays;
+            let work = outline.work.as_ref();
+            // Nothing below a directory comes back with its mode.
+            let expected = match stays(&outline.actions) {
+                true => Vec::new(),
+                false => follows(findings, finding),
+            };
+            let refused = outline.refused;
+            let repair = Repair {
+                name: kind.name.to_owned(),
+                title: outline.title,
+                removes: Key::of(finding),
+                expected,
+                risk: outline.risk,
+                minutes: work.map_or(outline.minutes, |work| work.minutes(arrays)),
+                edits: Vec::new(),
+                actions: outline.actions,
+                unpack: outline.unpack,
+                programs: outline.programs,
+                loader: outline.loader,
+                work: outline.work,
+            };
+            match refused {
+                Some(why) => plan.refused.push(Refused {
+                    title: repair.title,
+                    removes: repair.removes,
+                    why,
+                }),
+                None => plan.add(repair, possible),
+            }
+        }
+    }
+    plan.uncovered = uncovered(findings, &plan.repairs);
+    plan
+}
+
+/// What stops the boot or locks everybody out, and no repair removes.
+fn uncovered(findings: &[Finding], repairs: &[Repair]) -> Vec<Key> {
+    let stops = findings
+        .iter()
+        .filter(|f| f.severity >= Severity::Unreachable);
+    let covers =
+        |repair: &Repair, key: &Key| repair.removes == *key || repair.expected.contains(key);
+    stops
+        .map(Key::of)
+        .filter(|key| !repairs.iter().any(|repair| covers(repair, key)))
+        .collect()
+}
+
+/// True for changes that move nothing.
+fn stays(actions: &[Action]) -> bool {
+    let stays = |action: &Action| {
+        matches!(
+            action,
+            Action::Attributes { .. } | Action::MakeDirectory { .. }
+        )
+    };
+    !actions.is_empty() && actions.iter().all(stays)
+}
+
+/// Findings whose evidence lies in the place that `cause` is about.
+fn follows(findings: &[Finding], cause: &Finding) -> Vec<Key> {
+    let place = Path::new(&cause.subject);
+    findings
+        .iter()
+        .filter(|finding| finding.id != cause.id && by_id(&finding.id).is_some())
+        .filter(|finding| {
+            let mut sources = finding.evidence.iter().map(|e| Path::new(&e.source));
+            sources.any(|source| lies_in(source, place))
+        })
+        .map(Key::of)
+        .collect()
+}
+
+/// True for a path in `place`, also under the spelling of a merged /usr: what
+/// is in `/lib` lies in `/usr/lib`.
+fn lies_in(path: &Path, place: &Path) -> bool {
+    let merged = path
+        .strip_prefix("/")
+        .map(|inside| Path::new("/usr").join(inside));
+    path.starts_with(place) || merged.is_ok_and(|path| path.starts_with(place))
+}
