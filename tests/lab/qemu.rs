@@ -7,8 +7,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use super::boot::{self, Boot};
+use super::monitor::Monitor;
 use super::serial::{Heard, Serial};
 use super::uefi;
 
@@ -119,6 +121,7 @@ pub struct Machine {
     direct: Option<Direct>,
     resets: bool,
     uefi: Option<PathBuf>,
+    monitor: bool,
 }
 
 /// A kernel that QEMU loads itself, without firmware and boot loader.
@@ -140,6 +143,7 @@ pub struct Running {
     serial: Serial,
     /// What [`Running::hear`] has used up of the console.
     heard: usize,
+    monitor: Option<Monitor>,
     /// What it wrote to its second serial line.
     pub data: PathBuf,
 }
@@ -159,6 +163,7 @@ impl Machine {
             direct: None,
             resets: false,
             uefi: None,
+            monitor: false,
         }
     }
 
@@ -181,6 +186,12 @@ impl Machine {
         self
     }
 
+    /// The same machine, with a monitor.
+    pub fn with_monitor(mut self) -> Self {
+        self.monitor = true;
+        self
+    }
+
     /// The same machine with this much memory.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
@@ -195,8 +206,12 @@ impl Machine {
         let complaints = logs.join(format!("{name}.qemu"));
         let complaints_file = File::create(&complaints)
             .with_context(|| format!("creating {}", complaints.display()))?;
-        let mut process = self
-            .command(&data)
+        let mut monitor = self.monitor.then(Monitor::new).transpose()?;
+        let mut command = self.command(&data);
+        if let Some(monitor) = &monitor {
+            monitor.give_to(&mut command)?;
+        }
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints_file)
@@ -205,11 +220,15 @@ impl Machine {
         let console = process.stdout.take().context("QEMU without a console")?;
         let keyboard = process.stdin.take().context("QEMU without a keyboard")?;
         let serial = Serial::new(console, &logs.join(format!("{name}.log")))?;
+        if let Some(monitor) = &mut monitor {
+            monitor.begin()?;
+        }
         Ok(Running {
             process,
             keyboard,
             serial,
             heard: 0,
+            monitor,
             data,
         })
     }
@@ -339,6 +358,21 @@ impl Running {
     pub fn type_line(&mut self, line: &str) -> Result<()> {
         let typed = self.keyboard.write_all(format!("{line}\n").as_bytes());
         typed.and_then(|()| self.keyboard.flush()).context("typing")
+    }
+
+    /// From now on disk `number` of the machine is written to the next of these
+    /// files, each of which has the disk's last one as its backing file: what it
+    /// held at this moment stays as it is. All disks change over together.
+    pub fn freeze_disks(&mut self, next: &[PathBuf]) -> Result<()> {
+        let change = |(number, file): (usize, &PathBuf)| {
+            json!({ "type": "blockdev-snapshot-sync", "data": {
+                "device": format!("disk{number}"), "snapshot-file": file,
+                "format": "qcow2", "mode": "existing",
+            }})
+        };
+        let actions: Vec<Value> = next.iter().enumerate().map(change).collect();
+        let monitor = self.monitor.as_mut().context("a machine without monitor")?;
+        monitor.execute("transaction", &json!({ "actions": actions }))
     }
 
     /// The power is cut: SIGKILL for QEMU. What the machine had in its memory is
