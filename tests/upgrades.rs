@@ -155,8 +155,7 @@ fn expect_foretold(report: &Report, boot: &Boot) -> Result<()> {
     Ok(())
 }
 
-/// A row of the table in docs/lab.md: the moment, what was foretold and what
-/// the boot did.
+/// A row for people: the moment, what was foretold and what the boot did.
 fn row(name: &str, report: &Report, boot: &Boot) -> String {
     let foretold = |finding: &&Finding| matches!(&*finding.severity, "blocker" | "unreachable");
     let mut ids: Vec<&str> = report
