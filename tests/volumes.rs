@@ -271,6 +271,12 @@ fn a_journal_is_replayed_in_memory_or_said_to_be_left_alone() {
                 "{format}"
             );
             assert_eq!(answer.verdict(), "undetermined");
+            let unknown = answer.json["verdict"]["unknown"].as_array().unwrap();
+            let said = |unknown: &serde_json::Value| {
+                let what = unknown["what"].as_str().unwrap_or_default();
+                what.contains("after its journal is replayed")
+            };
+            assert!(unknown.iter().any(said), "{format}: {unknown:?}");
         }
         assert_eq!(before, sha256(&disk), "{format}");
         // Unmounted as it should be, there is nothing to say.

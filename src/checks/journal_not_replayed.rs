@@ -30,5 +30,11 @@ fn run(facts: &Facts, out: &mut Findings) {
                 .expected("a journal replayed into memory")])
             .because("the machine went down without unmounting it");
         out.push(finding);
+        let what = format!(
+            "what {} holds after its journal is replayed, as a boot does: what is said of \
+             its files may be wrong, damage too",
+            part.device
+        );
+        out.could_not_tell(Stage::Storage, what, why.as_str());
     }
 }

@@ -52,6 +52,9 @@ pub struct Shape {
     pub chunk_sectors: u32,
     /// Layout, where the level has one.
     pub layout: Option<u32>,
+    /// Its copies may differ: all is read from the first member that has it, as
+    /// the kernel does until a mirror is synchronised (`raid1.c`, `raid10.c`).
+    pub copies_differ: bool,
 }
 
 /// An array that this program started; it is stopped when dropped.
@@ -91,7 +94,8 @@ impl MdArray {
             array.set("component_size", &(sectors / 2).to_string())?;
         }
         // "none": clean up to the end, so that a dirty array starts as it is.
-        array.set("resync_start", "none")?;
+        let synced_up_to = if shape.copies_differ { "0" } else { "none" };
+        array.set("resync_start", synced_up_to)?;
         for member in members {
             let dir = array.add(member.number)?;
             let kib = (member.sectors / 2).to_string();

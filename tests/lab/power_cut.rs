@@ -41,13 +41,14 @@ pub struct PowerCut {
 const ANSWER: Duration = Duration::from_secs(400);
 
 /// How long the upgrade may take until its moment.
-const UPGRADE: Duration = Duration::from_secs(3600);
+pub const UPGRADE: Duration = Duration::from_secs(3600);
 
 /// As an operator types it on the console, before what apt-get is to do.
-const COMMAND: &str = "DEBIAN_FRONTEND=noninteractive apt-get -y \
+pub const COMMAND: &str = "DEBIAN_FRONTEND=noninteractive apt-get -y \
     -o Dpkg::Options::=--force-confold";
 
-fn everything() -> String {
+/// What apt-get is to do by default.
+pub fn everything() -> String {
     "full-upgrade".into()
 }
 
@@ -71,7 +72,8 @@ impl PowerCut {
     }
 
     fn cut(&self, legs: &Legs, dir: &Path) -> Result<()> {
-        let mut machine = upgrading(legs, &self.apt, dir)?;
+        let machine = Machine::with_disks(&legs.disks());
+        let mut machine = upgrading(&machine, &self.apt, dir)?;
         machine.hear(&self.at, UPGRADE).with_context(|| said(dir))?;
         machine.cut_power()
     }
@@ -79,7 +81,7 @@ impl PowerCut {
 
 /// The disks of a healthy server that has downloaded the upgrade, and has the
 /// script `before` in the folder of root.
-fn ready(upgrade: HalfUpgrade, before: &str, dir: &Path) -> Result<Legs> {
+pub fn ready(upgrade: HalfUpgrade, before: &str, dir: &Path) -> Result<Legs> {
     let legs = disks::healthy(upgrade.from())?.copy_to(dir)?;
     legs.change(&dir.join("mnt"), |patient| {
         fs::write(patient.join("root/before"), before).context("writing the script")?;
@@ -90,8 +92,7 @@ fn ready(upgrade: HalfUpgrade, before: &str, dir: &Path) -> Result<Legs> {
 
 /// Boots the server, logs in on its console, runs the script and starts the
 /// upgrade.
-fn upgrading(legs: &Legs, apt: &str, dir: &Path) -> Result<Running> {
-    let machine = Machine::with_disks(&legs.disks());
+pub fn upgrading(machine: &Machine, apt: &str, dir: &Path) -> Result<Running> {
     let (mut machine, boot) = machine.boot(dir, "power-cut")?;
     match boot {
         Boot::Login => {}
@@ -117,6 +118,7 @@ fn log_in(machine: &mut Running) -> Result<()> {
     machine.type_line("lab")
 }
 
-fn said(dir: &Path) -> String {
+/// Where to look when it did not go as planned.
+pub fn said(dir: &Path) -> String {
     format!("see {}", dir.join("power-cut.log").display())
 }

@@ -8,8 +8,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use super::boot::{self, Boot};
+use super::monitor::Monitor;
 use super::serial::{Heard, Serial};
 use super::uefi;
 
@@ -130,6 +132,7 @@ pub struct Machine {
     resets: bool,
     uefi: Option<PathBuf>,
     network: bool,
+    monitor: bool,
 }
 
 /// A kernel that QEMU loads itself, without firmware and boot loader.
@@ -153,6 +156,7 @@ pub struct Running {
     heard: usize,
     /// The port of this host that leads to its sshd.
     ssh: Option<SocketAddr>,
+    monitor: Option<Monitor>,
     /// What it wrote to its second serial line.
     pub data: PathBuf,
 }
@@ -173,6 +177,7 @@ impl Machine {
             resets: false,
             uefi: None,
             network: false,
+            monitor: false,
         }
     }
 
@@ -202,6 +207,12 @@ impl Machine {
         self
     }
 
+    /// The same machine, with a monitor.
+    pub fn with_monitor(mut self) -> Self {
+        self.monitor = true;
+        self
+    }
+
     /// The same machine with this much memory.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
@@ -217,8 +228,12 @@ impl Machine {
         let complaints_file = File::create(&complaints)
             .with_context(|| format!("creating {}", complaints.display()))?;
         let ssh = self.network.then(free_port).transpose()?;
-        let mut process = self
-            .command(&data, ssh)
+        let mut monitor = self.monitor.then(Monitor::new).transpose()?;
+        let mut command = self.command(&data, ssh);
+        if let Some(monitor) = &monitor {
+            monitor.give_to(&mut command)?;
+        }
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints_file)
@@ -227,12 +242,16 @@ impl Machine {
         let console = process.stdout.take().context("QEMU without a console")?;
         let keyboard = process.stdin.take().context("QEMU without a keyboard")?;
         let serial = Serial::new(console, &logs.join(format!("{name}.log")))?;
+        if let Some(monitor) = &mut monitor {
+            monitor.begin()?;
+        }
         Ok(Running {
             process,
             keyboard,
             serial,
             heard: 0,
             ssh,
+            monitor,
             data,
         })
     }
@@ -366,6 +385,21 @@ impl Running {
     pub fn type_line(&mut self, line: &str) -> Result<()> {
         let typed = self.keyboard.write_all(format!("{line}\n").as_bytes());
         typed.and_then(|()| self.keyboard.flush()).context("typing")
+    }
+
+    /// From now on disk `number` of the machine is written to the next of these
+    /// files, each of which has the disk's last one as its backing file: what it
+    /// held at this moment stays as it is. All disks change over together.
+    pub fn freeze_disks(&mut self, next: &[PathBuf]) -> Result<()> {
+        let change = |(number, file): (usize, &PathBuf)| {
+            json!({ "type": "blockdev-snapshot-sync", "data": {
+                "device": format!("disk{number}"), "snapshot-file": file,
+                "format": "qcow2", "mode": "existing",
+            }})
+        };
+        let actions: Vec<Value> = next.iter().enumerate().map(change).collect();
+        let monitor = self.monitor.as_mut().context("a machine without monitor")?;
+        monitor.execute("transaction", &json!({ "actions": actions }))
     }
 
     /// The power is cut: SIGKILL for QEMU. What the machine had in its memory is

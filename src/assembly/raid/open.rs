@@ -188,6 +188,7 @@ fn open_by_md(array: &Array, level: Level) -> Result<(Handle, Opened)> {
         component_sectors: (own.size != 0).then_some(own.size),
         chunk_sectors: own.chunk,
         layout: layout(array, level, &sizes),
+        copies_differ: array.dirty() && matches!(level, Level::Raid1 | Level::Raid10),
     };
     let md = MdArray::assemble_read_only(&shape, &members).context("starting the array")?;
     let wanted = level.sectors(&sizes, array.raid_disks, own.layout, own.chunk);

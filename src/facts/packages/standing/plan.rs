@@ -262,7 +262,8 @@ fn by_lists(dpkg: &Dpkg, listed: &Listed<'_>) -> Vec<Step> {
         Some(match there {
             // A held package stays where it is on purpose.
             false if listed.is_kept(package) => return None,
-            false => step(newest, Progress::Untouched),
+            // Cut off while its successor was unpacked, dpkg names the old one.
+            false => step(newest, progress(Some(package), Some(newest))),
             true => step(
                 &package.version,
                 progress(Some(package), Some(&package.version)),

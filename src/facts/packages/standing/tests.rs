@@ -175,6 +175,21 @@ fn two_releases_are_mixed_and_others_are_told_apart() {
     );
 }
 
+/// A power cut lost the plan, and dpkg still names the old version.
+#[test]
+fn by_the_lists_too_a_package_that_was_cut_off_is_half() {
+    for word in ["unpacked", "half-configured", "half-installed"] {
+        let status = format!("install reinstreq {word}");
+        let standing = mixed().in_state("cron", "3.0pl1-162", &status).standing();
+        assert_eq!(standing.basis, Basis::Lists);
+        let step = standing.steps.iter().find(|step| step.name == "cron");
+        let step = step.unwrap();
+        assert_eq!(step.progress, Progress::Half, "{word}");
+        assert_eq!(step.new.as_deref(), Some("3.0pl1-197"));
+        assert_eq!((standing.counts.half, standing.counts.untouched), (1, 3));
+    }
+}
+
 #[test]
 fn what_a_whole_upgrade_leaves_behind_is_no_mixture() {
     let left = Root::default()
