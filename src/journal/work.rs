@@ -17,6 +17,8 @@ use crate::sys::exact::{self, Object};
 use crate::sys::failpoint::hit;
 use crate::sys::write_root::WriteRoot;
 
+mod attributes;
+
 /// A transaction in progress.
 pub(super) struct Work<'a, 'o> {
     write: &'a WriteRoot<'a>,
@@ -299,36 +301,6 @@ impl<'a, 'o> Work<'a, 'o> {
         Ok(())
     }
 
-    /// Attributes are several: what is half changed, or half given back, is to
-    /// be done once more.
-    fn standing_of_attributes(&self, step: &Step, undo: bool) -> Result<Standing> {
-        let Action::Attributes {
-            mode,
-            uid,
-            gid,
-            xattrs,
-            ..
-        } = &step.action
-        else {
-            return Ok(Standing::Before);
-        };
-        let now = self.look(&step.from)?;
-        let Some(now) = now.filter(|now| now.is_same(&step.object)) else {
-            bail!("{} is not what the journal noted there", encode(&step.from));
-        };
-        let old = &step.object;
-        let wanted = match undo {
-            true => (old.mode, old.uid, old.gid),
-            false => (*mode, *uid, *gid),
-        };
-        let stands = (now.mode, now.uid, now.gid) == wanted
-            && xattrs::stand(self.write.root(), &step.from, xattrs, !undo)?;
-        Ok(match stands == undo {
-            true => Standing::Before,
-            false => Standing::After,
-        })
-    }
-
     /// `None` also when the directory that would hold it is not there.
     fn look(&self, path: &Path) -> Result<Option<Object>> {
         match exact::look(self.write.root(), path) {
@@ -386,34 +358,6 @@ impl<'a, 'o> Work<'a, 'o> {
             }
         }
         Ok(())
-    }
-
-    fn give_attributes(&self, step: &Step, undo: bool) -> Result<()> {
-        let Action::Attributes {
-            mode,
-            uid,
-            gid,
-            xattrs,
-            ..
-        } = &step.action
-        else {
-            return Ok(());
-        };
-        let (path, old) = (&step.from, &step.object);
-        let (mode, uid, gid) = match undo {
-            true => (old.mode, old.uid, old.gid),
-            false => (*mode, *uid, *gid),
-        };
-        let context = || format!("giving {} its attributes", encode(path));
-        // Even the same owner given again takes a file's capabilities.
-        let now = self.look(path)?;
-        if now.is_none_or(|now| (now.uid, now.gid) != (uid, gid)) {
-            self.write.set_owner(path, uid, gid).with_context(context)?;
-        }
-        hit("step-half")?;
-        // An access control list sets permission bits, too: the mode is last.
-        xattrs::give(self.write, path, xattrs, !undo).with_context(context)?;
-        self.write.set_mode(path, mode).with_context(context)
     }
 
     /// The new name first: if only one gets to the disk, none is lost.
