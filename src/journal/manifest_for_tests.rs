@@ -182,6 +182,7 @@ fn age(root: &Path) {
 /// What brings [`build`]'s server back: every kind of action, names that later
 /// steps take over, a parent that is a link, one that is new.
 pub(super) fn actions() -> Vec<Action> {
+    let (uid, root) = (nix::unistd::geteuid(), nix::unistd::geteuid().is_root());
     let rename = |from: &str, to: &str| Action::Rename {
         from: from.into(),
         to: to.into(),
@@ -241,8 +242,13 @@ pub(super) fn actions() -> Vec<Action> {
         Action::Attributes {
             path: "/usr/share".into(),
             mode: 0o2711,
-            uid: nix::unistd::geteuid().as_raw(),
-            gid: nix::unistd::getegid().as_raw(),
+            // Another owner, where one may be given.
+            uid: if root { 5 } else { uid.as_raw() },
+            gid: if root {
+                6
+            } else {
+                nix::unistd::getegid().as_raw()
+            },
             xattrs: xattrs::changes(
                 &[("user.old".to_owned(), b"old".to_vec())].into(),
                 &[("user.new".to_owned(), b"n\0w".to_vec())].into(),

@@ -12,7 +12,7 @@ use super::groups::{TOGETHER, groups};
 use super::log::Log;
 use super::record::{Record, Step, Touched};
 use super::store::Place;
-use super::{Action, Observer, Progress, clear, preflight, xattrs};
+use super::{Action, Observer, Progress, clear, preflight};
 use crate::sys::exact::{self, Object};
 use crate::sys::failpoint::hit;
 use crate::sys::write_root::WriteRoot;
@@ -54,7 +54,7 @@ impl<'a, 'o> Work<'a, 'o> {
     pub(super) fn forward(&mut self) -> Result<usize> {
         self.settle()?;
         let first = self.log.story().course.standing;
-        self.mend_areas(first)?;
+        self.mend_halves(first)?;
         preflight::check_forward(self.write.root(), &self.steps()[first..])?;
         self.check_areas(&self.steps()[first..])?;
         let total = self.steps().len();
@@ -176,7 +176,7 @@ impl<'a, 'o> Work<'a, 'o> {
 
     /// Records the steps after the recorded ones that are done. A power cut
     /// loses the records of one group; a bad sector may take more. With `begun`
-    /// also a boot area that is half written: it is to be taken back.
+    /// also what is half changed where it stands: it is to be taken back.
     fn record_arrived(&mut self, begun: bool) -> Result<()> {
         loop {
             let first = self.log.story().course.standing;
@@ -186,8 +186,7 @@ impl<'a, 'o> Work<'a, 'o> {
             let mut last = None;
             for index in group.clone().rev() {
                 let step = &self.steps()[index];
-                let has_begun = begun && is_area(&step.action) && !self.has_arrived(step, true)?;
-                if has_begun || self.has_arrived(step, false)? {
+                if begun && self.has_begun(step)? || self.has_arrived(step, false)? {
                     last = Some(index);
                     break;
                 }
@@ -197,6 +196,20 @@ impl<'a, 'o> Work<'a, 'o> {
             let records: Vec<_> = (first..=last).map(|step| Record::Done { step }).collect();
             self.log.append_all(&records)?;
         }
+    }
+
+    /// True when something that stays where it is was changed, perhaps by half.
+    fn has_begun(&self, step: &Step) -> Result<bool> {
+        Ok(self.stays(step)? && !self.has_arrived(step, true)?)
+    }
+
+    /// True when a step changes something where it stands, and that is there.
+    fn stays(&self, step: &Step) -> Result<bool> {
+        if let Action::Attributes { .. } = &step.action {
+            let now = self.look(&step.from)?;
+            return Ok(now.is_some_and(|now| now.is_same(&step.object)));
+        }
+        Ok(is_area(&step.action))
     }
 
     /// True when the object of a step is where the step, or taking it back,
@@ -209,8 +222,7 @@ impl<'a, 'o> Work<'a, 'o> {
         if let Action::Attributes { .. } = &step.action {
             // A later step moved it away: that one tells, and this one was not
             // taken back.
-            let now = self.look(&step.from)?;
-            if !now.is_some_and(|now| now.is_same(&step.object)) {
+            if !self.stays(step)? {
                 return Ok(false);
             }
             let stands = self.standing_of_attributes(step, undo)?;
@@ -289,12 +301,12 @@ impl<'a, 'o> Work<'a, 'o> {
         all.try_for_each(|step| self.area(step).map(drop))
     }
 
-    /// An undo that was cut off at its beginning has recorded a half-written
-    /// area as standing.
-    fn mend_areas(&self, standing: usize) -> Result<()> {
+    /// An undo that was cut off at its beginning has recorded as standing what
+    /// was changed by half.
+    fn mend_halves(&self, standing: usize) -> Result<()> {
         let recorded = self.steps()[..standing].iter();
-        for step in recorded.filter(|step| is_area(&step.action)) {
-            if !self.has_arrived(step, false)? {
+        for step in recorded {
+            if self.stays(step)? && !self.has_arrived(step, false)? {
                 self.carry(step, false)?;
             }
         }
