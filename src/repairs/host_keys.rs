@@ -66,22 +66,15 @@ fn closed(place: &Place) -> Action {
 /// ssh-keygen(1), -A: makes the usual keys that are missing or empty.
 fn anew(keys: &[HostKey]) -> Option<Outline> {
     let usual = |key: &HostKey| USUAL_KEYS.contains(&key.path.as_str());
-    let mut actions = Vec::new();
-    for key in keys {
-        match &key.fault {
-            Some(KeyFault::Missing | KeyFault::Empty) => {}
-            // One that only lacks its last line feed can be mended by hand.
-            Some(KeyFault::Damaged { why }) if !why.contains("line feed") => {
-                let path = (&key.path).into();
-                actions.push(Action::Quarantine { path });
-            }
-            _ => return None,
-        }
+    // A damaged one may be mended by hand, or be in a backup.
+    let lost = |key: &HostKey| matches!(key.fault, Some(KeyFault::Missing | KeyFault::Empty));
+    if !keys.iter().all(lost) {
+        return None;
     }
     (!keys.is_empty() && keys.iter().all(usual)).then(|| Outline {
         title: "make new keys for sshd: every client will warn that they changed".to_owned(),
         risk: Risk::Medium,
-        actions,
+        actions: Vec::new(),
         programs: vec![Program::new(&["ssh-keygen", "-A"])],
         ..Outline::default()
     })
