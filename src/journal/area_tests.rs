@@ -87,7 +87,7 @@ impl Patient {
     }
 
     fn run_with(&self, actions: &[Action], disks: &Disks) -> Result<Summary, Failed> {
-        let root = RootDir::open(&self.root()).unwrap();
+        let root = RootDir::open(self.root()).unwrap();
         let stock = &stock();
         let supplies = Supplies { stock, disks };
         commit_with(&root, &token(), header(), actions, supplies, &mut |_| {})
@@ -98,12 +98,12 @@ impl Patient {
     }
 
     fn undo_on(&self, id: &str, disks: &Disks) -> Result<Summary> {
-        let root = RootDir::open(&self.root()).unwrap();
+        let root = RootDir::open(self.root()).unwrap();
         undo_with(&root, &token(), id, (disks, &mut |_| {}))
     }
 
     fn resume(&self, id: &str) -> Result<Summary> {
-        let root = RootDir::open(&self.root()).unwrap();
+        let root = RootDir::open(self.root()).unwrap();
         let disks = Disks::new(vec![self.known()]);
         resume_with(&root, &token(), id, (&disks, &mut |_| {}))
     }
