@@ -74,7 +74,6 @@ fn anew(keys: &[HostKey]) -> Option<Outline> {
     (!keys.is_empty() && keys.iter().all(usual)).then(|| Outline {
         title: "make new keys for sshd: every client will warn that they changed".to_owned(),
         risk: Risk::Medium,
-        actions: Vec::new(),
         programs: vec![Program::new(&["ssh-keygen", "-A"])],
         ..Outline::default()
     })

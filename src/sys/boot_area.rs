@@ -136,15 +136,7 @@ mod tests {
         assert!(now[..440] == [7; 440] && now[440..512] == [0; 72]);
         assert!(now[512..4096] == [8; 3584] && now[4096..] == [0; 512]);
         // Areas that are wrong do not open the table.
-        let wrong = AreaDisk::open(
-            image.path(),
-            64 * SECTOR,
-            Vec::from_iter([Range {
-                start: 0,
-                end: 4096,
-            }]),
-        )
-        .unwrap();
+        let wrong = AreaDisk::open(image.path(), 64 * SECTOR, vec![0..4096, 0..8192]).unwrap();
         assert!(wrong.write(0, &[9; 512], &yes).is_err());
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn collect(
     };
     let mut toolbox = Toolbox::default();
     let mut names = BTreeSet::new();
-    for path in TOOLS.iter().filter_map(|tool| promised(owners, tool)) {
+    for path in TOOLS.iter().filter_map(|tool| promised(root, owners, tool)) {
         let closure = loader.closure(&path);
         names.extend(owned(owners, &path));
         let objects = closure.objects.iter();
@@ -108,10 +108,15 @@ pub(super) fn collect(
 }
 
 /// Where an installed package put it; what nobody promised is missing by
-/// choice.
-fn promised(owners: &Ownership, tool: &str) -> Option<String> {
-    let mut paths = SEARCH_PATH.iter().map(|dir| format!("{dir}/{tool}"));
-    paths.find(|path| owned(owners, path).is_some())
+/// choice. Without a merged /usr only one of its spellings is there: that, or
+/// the one that the package has.
+fn promised(root: &RootDir, owners: &Ownership, tool: &str) -> Option<String> {
+    let paths = SEARCH_PATH.iter().map(|dir| format!("{dir}/{tool}"));
+    let paths: Vec<String> = paths.filter(|path| owned(owners, path).is_some()).collect();
+    let there = |path: &&String| root.symlink_metadata(path).is_ok();
+    let exact = |path: &&String| owners.owner(Path::new(path.as_str())).is_some();
+    let found = paths.iter().find(there).or(paths.iter().find(exact));
+    found.or(paths.first()).cloned()
 }
 
 fn owned(owners: &Ownership, path: &str) -> Option<String> {
