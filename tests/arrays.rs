@@ -120,8 +120,10 @@ grep -o '^md[0-9]*' /proc/mdstat > /dev/ttyS1";
     ensure!(findings(&last).is_empty(), "{:?}", findings(&last));
     let after = tools::session(&disks, ASK, &[], work, "after")?;
     ensure!(after.output.contains("\nmd0"), "{}", after.output);
-    ensure!(!after.output.contains("/dev/md0 / "), "{}", after.output);
-    ensure!(after.output.contains("UUID="), "{}", after.output);
+    let mounts = |spec: &str| after.output.lines().any(|line| line.starts_with(spec));
+    ensure!(!mounts("/dev/md0 / "), "{}", after.output);
+    ensure!(mounts("# lifeboot: was /dev/md0 / "), "{}", after.output);
+    ensure!(mounts("UUID="), "{}", after.output);
     Ok(())
 }
 
