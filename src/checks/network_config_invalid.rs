@@ -46,15 +46,34 @@ fn evidence(invalid: &Invalid) -> Evidence {
     Evidence::seen(place(invalid), invalid.why.as_str())
 }
 
+/// The file of ifupdown that draws in the others.
+const MAIN: &str = "/etc/network/interfaces";
+
 /// With one bad line, ifupdown and netplan use nothing at all; NetworkManager
-/// leaves out the file and makes connections by itself.
+/// leaves out the file and makes connections by itself, and ifupdown leaves out
+/// a file that was drawn in.
 fn severity(network: &Network, first: &Invalid) -> Severity {
     let alone = network.stacks.iter().all(|stack| *stack == first.stack);
-    if first.stack == Stack::NetworkManager || !alone || !network.others.is_empty() {
+    let goes_on = first.stack == Stack::NetworkManager || has_more(network);
+    if goes_on || !alone || !network.others.is_empty() {
         Severity::Degraded
     } else {
         Severity::Unreachable
     }
+}
+
+/// True when only drawn-in files of ifupdown are refused, and a card is
+/// configured in another one.
+fn has_more(network: &Network) -> bool {
+    let invalid = || network.invalid.iter();
+    let drawn_in = |one: &Invalid| one.stack == Stack::Ifupdown && one.path != MAIN;
+    let refused = |place: &str| {
+        let file = place.split_once(" line ").map_or(place, |(file, _)| file);
+        invalid().any(|one| one.path == file)
+    };
+    let mut cards = network.interfaces.iter();
+    invalid().all(drawn_in)
+        && cards.any(|card| card.is_card && card.at_boot && !refused(&card.place))
 }
 
 fn advice(first: &Invalid) -> String {
