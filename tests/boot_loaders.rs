@@ -108,6 +108,17 @@ fn gpt(start: u64, sectors: u64) -> String {
     )
 }
 
+/// A bench, and a disk on which grub-bios-setup put GRUB; none without root.
+fn with_a_good_one() -> Option<(Bench, PathBuf)> {
+    is_root().then(|| {
+        let bench = Bench::new();
+        make_core(&bench, &MODULES);
+        let from = bench.disk("from.img", 16, &gpt(2048, 2048));
+        bios_setup(&bench, &from, "");
+        (bench, from)
+    })
+}
+
 #[test]
 fn what_is_written_is_what_grub_bios_setup_writes() {
     if !is_root() {
@@ -146,15 +157,11 @@ fn what_is_written_is_what_grub_bios_setup_writes() {
 
 #[test]
 fn where_there_is_little_room_the_mending_codes_are_left_out() {
-    if !is_root() {
+    let Some((bench, from)) = with_a_good_one() else {
         return;
-    }
-    let bench = Bench::new();
-    make_core(&bench, &MODULES);
+    };
     let core = fs::metadata(bench.path("grub/core.img")).unwrap().len();
     let sectors = core.div_ceil(512);
-    let from = bench.disk("from.img", 16, &gpt(2048, 2048));
-    bios_setup(&bench, &from, "");
     let to = bench.disk("to.img", 16, &gpt(2048, sectors));
     let wanted = clone(&to, "wanted.img");
     bios_setup(&bench, &wanted, "--no-rs-codes");
@@ -169,13 +176,9 @@ fn where_there_is_little_room_the_mending_codes_are_left_out() {
 
 #[test]
 fn a_place_that_is_not_free_is_refused_with_the_reason() {
-    if !is_root() {
+    let Some((bench, from)) = with_a_good_one() else {
         return;
-    }
-    let bench = Bench::new();
-    make_core(&bench, &MODULES);
-    let from = bench.disk("from.img", 16, &gpt(2048, 2048));
-    bios_setup(&bench, &from, "");
+    };
     let refused = |to: &Path, word: &str| {
         let before = sha256(to);
         let why = copied(&from, to).unwrap_err();
@@ -228,13 +231,9 @@ fn commit(root: &Path, survey: &Survey, from: &Disk, to: &Disk) -> String {
 
 #[test]
 fn a_copied_loader_is_taken_back_to_the_last_byte_or_by_hand() {
-    if !is_root() {
+    let Some((bench, from)) = with_a_good_one() else {
         return;
-    }
-    let bench = Bench::new();
-    make_core(&bench, &MODULES);
-    let from = bench.disk("from.img", 16, &gpt(2048, 2048));
-    bios_setup(&bench, &from, "");
+    };
     let to = bench.disk("to.img", 16, &gpt(2048, 2048));
     write_at(&to, 2048 * 512, &[0x33; 300_000]);
     let other = bench.disk("other.img", 16, &gpt(2048, 2048));

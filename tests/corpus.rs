@@ -3,7 +3,6 @@
 
 mod lab;
 
-use std::env;
 use std::fs;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,12 +14,9 @@ use lab::case::Case;
 use lab::confusion::{Row, table};
 use lab::{program, progress, work_folder};
 
-/// `all` runs every case; without it none is, unless it is named.
-const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
-
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let all = env::var_os(CORPUS).is_some_and(|value| value == "all");
+    let all = program::is_corpus();
     let ignored = !all && arguments.filter.is_none();
     let rows = Arc::new(Mutex::new(Vec::new()));
     let trials = Case::all().map(|cases| {

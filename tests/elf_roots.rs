@@ -12,7 +12,6 @@ mod real;
 #[path = "elf_roots/rich.rs"]
 mod rich;
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -26,15 +25,12 @@ use lab::suite::Suite;
 use lab::{base, program, run};
 use rich::Rich;
 
-/// `all` runs those on rich roots, too.
-const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
-
 /// What lies outside of packages: bundles of many kinds, and other systems'.
 const ODD: &str = include_str!("elf_roots/odd.sh");
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let all = env::var_os(CORPUS).is_some_and(|value| value == "all");
+    let all = program::is_corpus();
     // Whoever names one wants it.
     let slow = all || arguments.filter.is_some();
     let mut trials = vec![program::trial(

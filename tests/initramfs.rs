@@ -8,7 +8,6 @@ mod lab;
 mod layers;
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -22,9 +21,6 @@ use lab::mounts::Overlay;
 use lab::report::Report;
 use lab::suite::Suite;
 use lab::{LIFEBOOT, base, disks, mirror, program, run};
-
-/// `all` makes a server with dracut, too.
-const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
 
 /// A place in the facts and what is put there.
 type Change = (&'static str, Value);
@@ -43,7 +39,7 @@ const STALE: Change = ("/mdadm_conf/arrays/0/uuid", Value::Null);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let all = env::var_os(CORPUS).is_some_and(|value| value == "all");
+    let all = program::is_corpus();
     let slow = all || arguments.filter.is_some();
     let mut trials = Vec::new();
     for suite in [Suite::Bullseye, Suite::Bookworm, Suite::Trixie] {

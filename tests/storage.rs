@@ -3,7 +3,6 @@
 
 mod lab;
 
-use std::env;
 use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
@@ -11,12 +10,9 @@ use libtest_mimic::Arguments;
 use lab::layout::Layout;
 use lab::program::trial;
 
-/// `all` runs every layout; otherwise only those marked `ci`.
-const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
-
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let all = env::var_os(CORPUS).is_some_and(|value| value == "all");
+    let all = lab::program::is_corpus();
     // Whoever names one wants it.
     let named = arguments.filter.is_some();
     let trials = Layout::all().map(|layouts| {

@@ -4,15 +4,15 @@
 
 mod lab;
 
-use std::env;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Arguments;
 
 use lab::boot::Boot;
 use lab::case::Case;
+use lab::confusion::diagnosed;
 use lab::half_upgrade::{HalfUpgrade, killed_after};
 use lab::machine_level::{self, Patient};
 use lab::power_cuts::PowerCuts;
@@ -55,12 +55,9 @@ const BOOKWORM_CUTS: [&str; 10] = [
     " status half-installed systemd:",
 ];
 
-/// `all` runs every moment; without it none is, unless it is named.
-const CORPUS: &str = "LIFEBOOT_LAB_CORPUS";
-
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let all = env::var_os(CORPUS).is_some_and(|value| value == "all");
+    let all = program::is_corpus();
     let named = arguments.filter.is_some();
     let mut trials = Vec::new();
     let pairs: [(_, _, &'static [&'static str]); 2] = [
@@ -170,16 +167,6 @@ fn row(name: &str, report: &Report, boot: &Boot) -> String {
         false => ids.join(", "),
     };
     format!("| {name} | {ids} | {boot} |")
-}
-
-/// The diagnosis of the disks, here and not in a rescue system.
-fn diagnosed(patient: &Patient) -> Result<Report> {
-    let mut command = Command::new(LIFEBOOT);
-    command.args(["diagnose", "--json"]);
-    for disk in patient.disks() {
-        command.arg("--disk").arg(disk);
-    }
-    Report::of(&mut command)
 }
 
 fn of_severity(report: &Report, severity: &str) -> Vec<String> {

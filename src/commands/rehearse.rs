@@ -158,10 +158,9 @@ fn take_out(
     let all = std::mem::take(&mut plan.repairs);
     let (out, left): (Vec<Repair>, Vec<Repair>) = all.into_iter().partition(|r| which(r));
     plan.repairs = left;
-    let refused = out.into_iter().map(|repair| Refused {
-        why: why(&repair),
-        title: repair.title,
-        removes: repair.removes,
+    let refused = out.into_iter().map(|repair| {
+        let why = why(&repair);
+        repair.refused(why)
     });
     refused.collect()
 }

@@ -212,6 +212,17 @@ pub struct Repair {
     pub work: Option<ArrayWork>,
 }
 
+impl Repair {
+    /// What is told of it when it cannot be done, and why.
+    pub fn refused(self, why: String) -> Refused {
+        Refused {
+            title: self.title,
+            removes: self.removes,
+            why,
+        }
+    }
+}
+
 /// A repair that cannot be done on this tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {

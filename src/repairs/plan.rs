@@ -149,11 +149,7 @@ impl Plan {
         };
         match possible(&alone).and_then(|()| beside()) {
             Ok(()) => self.repairs.push(repair),
-            Err(why) => self.refused.push(Refused {
-                title: repair.title,
-                removes: repair.removes,
-                why,
-            }),
+            Err(why) => self.refused.push(repair.refused(why)),
         }
     }
 }
@@ -221,11 +217,7 @@ pub fn plan(
                 work: outline.work,
             };
             match refused {
-                Some(why) => plan.refused.push(Refused {
-                    title: repair.title,
-                    removes: repair.removes,
-                    why,
-                }),
+                Some(why) => plan.refused.push(repair.refused(why)),
                 None => plan.add(repair, possible),
             }
         }

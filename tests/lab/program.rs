@@ -1,5 +1,6 @@
 //! What the test programs `trees` and `machines` have in common.
 
+use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,6 +10,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use super::case::Case;
 use super::mounts;
 use super::progress;
+
+/// `LIFEBOOT_LAB_CORPUS=all`: everything is run, not only what every test run
+/// takes.
+pub fn is_corpus() -> bool {
+    env::var_os("LIFEBOOT_LAB_CORPUS").is_some_and(|value| value == "all")
+}
 
 /// Two virtual machines, or two lifeboots, at a time.
 const AT_A_TIME: usize = 2;
