@@ -211,7 +211,10 @@ pub fn stop(name: &str) -> io::Result<()> {
     if dir.exists() {
         // A mount that was just taken away holds the array a moment longer.
         retry::while_busy(|| write(&dir.join("array_state"), "clear"))?;
-        if !retry::until(STOP_LIMIT, || !dir.exists()) {
+        // The directory `md` goes first, the disk itself a moment later
+        // (`mddev_delayed_delete`, drivers/md/md.c).
+        let disk = Path::new("/sys/block").join(name);
+        if !retry::until(STOP_LIMIT, || !disk.exists()) {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("{name} does not go away"),

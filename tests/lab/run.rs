@@ -63,7 +63,8 @@ pub fn shell(step: &str, dir: &Path, script: &str) -> Result<()> {
     Ok(())
 }
 
-fn tail(text: &str) -> String {
+/// The last lines of what a program said.
+pub fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let start = lines.len().saturating_sub(TAIL_LINES);
     lines[start..].join("\n")

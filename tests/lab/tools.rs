@@ -145,8 +145,9 @@ pub fn session(
     let log = work.join(format!("{name}.log"));
     ensure!(
         console.contains("LAB-DONE"),
-        "the session with the tools failed, see {}",
-        log.display()
+        "the session with the tools failed, see {}; it ended with:\n{}",
+        log.display(),
+        run::tail(&console)
     );
     let output = fs::read(&data).with_context(|| format!("reading {}", data.display()))?;
     Ok(Ended {
