@@ -21,7 +21,7 @@ use lab::report::Report;
 use lab::rescue::Rescue;
 use lab::story::Story;
 use lab::suite::Suite;
-use lab::{disks, mounts, run, work_folder};
+use lab::{disks, mounts, release, run, work_folder};
 
 /// The folders of the two servers.
 const OUTAGE: &str = "demo-outage";
@@ -77,7 +77,7 @@ struct Scene {
 
 /// Builds the release binary while the servers are made.
 fn prepare() -> Result<(Scene, Scene)> {
-    let (binary, ()) = both(build_binary, || {
+    let (binary, ()) = both(release::binary, || {
         disks::healthy(Suite::Bookworm)?;
         half_upgrade::disks(HalfUpgrade::BookwormTrixie)?;
         Ok(())
@@ -94,24 +94,6 @@ fn prepare() -> Result<(Scene, Scene)> {
             || scene(SWAPPED, "usr-sbin-swapped"),
         )
     })
-}
-
-fn build_binary() -> Result<PathBuf> {
-    step("cargo builds the static lifeboot", || {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        run::output(
-            "building the release binary",
-            Command::new(cargo)
-                .args(["build", "--quiet", "--release", "--locked"])
-                .current_dir(lab::repo()),
-        )
-    })?;
-    // target/TRIPLE/tmp is this program's folder, target/TRIPLE/release cargo's.
-    let binary = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .with_file_name("release")
-        .join("lifeboot");
-    ensure!(binary.is_file(), "no binary at {}", binary.display());
-    Ok(binary)
 }
 
 fn story(

@@ -30,6 +30,7 @@ pub mod power_cuts;
 pub mod program;
 pub mod progress;
 pub mod qemu;
+pub mod release;
 pub mod report;
 pub mod rescue;
 pub mod run;
