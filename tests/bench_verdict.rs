@@ -60,15 +60,24 @@ fn bench() -> Result<bool> {
         lab::remove_large_files(&work.join("mnt")).ok();
     }
     let root = base::root(Suite::Bookworm)?;
-    let cpu = median((0..RUNS).map(|_| cpu_seconds(&binary, &root)).collect::<Result<_>>()?);
-    line(&format!("processor time of a diagnosis of a warm root: {cpu:.2} s"));
+    let cpu = median(
+        (0..RUNS)
+            .map(|_| cpu_seconds(&binary, &root))
+            .collect::<Result<_>>()?,
+    );
+    line(&format!(
+        "processor time of a diagnosis of a warm root: {cpu:.2} s"
+    ));
     met &= aim("less than 2 s of processor time", cpu < AIM_CPU_SECONDS);
     lab::remove_large_files(&work)?;
     Ok(met)
 }
 
 fn aim(what: &str, met: bool) -> bool {
-    line(&format!("{} {what}", if met { "met:   " } else { "MISSED:" }));
+    line(&format!(
+        "{} {what}",
+        if met { "met:   " } else { "MISSED:" }
+    ));
     met
 }
 
@@ -93,7 +102,10 @@ fn inspect(disks: &[PathBuf]) -> Result<f64> {
         .arg("--no-applications")
         .env("SUPERMIN_KERNEL", &kernel.image)
         .env("SUPERMIN_KERNEL_VERSION", &kernel.release)
-        .env("SUPERMIN_MODULES", root.join("lib/modules").join(&kernel.release))
+        .env(
+            "SUPERMIN_MODULES",
+            root.join("lib/modules").join(&kernel.release),
+        )
         .env("LIBGUESTFS_BACKEND", "direct")
         .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg");
     for disk in disks {
@@ -102,7 +114,10 @@ fn inspect(disks: &[PathBuf]) -> Result<f64> {
     let start = Instant::now();
     let said = run::output("virt-inspector", &mut command)?;
     let seconds = start.elapsed().as_secs_f64();
-    ensure!(said.contains("<distro>debian</distro>"), "it found no Debian: {said}");
+    ensure!(
+        said.contains("<distro>debian</distro>"),
+        "it found no Debian: {said}"
+    );
     Ok(seconds)
 }
 
@@ -117,7 +132,10 @@ fn cpu_seconds(binary: &Path, root: &Path) -> Result<f64> {
         .context("running /usr/bin/time")?;
     let text = String::from_utf8_lossy(&said.stderr);
     let last = text.lines().last().unwrap_or_default();
-    let fields: Vec<f64> = last.split(' ').map_while(|field| field.parse().ok()).collect();
+    let fields: Vec<f64> = last
+        .split(' ')
+        .map_while(|field| field.parse().ok())
+        .collect();
     ensure!(fields.len() == 2, "time(1) said {text:?}");
     Ok(fields.iter().sum())
 }

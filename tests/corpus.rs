@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use libtest_mimic::Arguments;
 
+use lab::base::Kind;
 use lab::case::Case;
 use lab::confusion::{Row, table};
 use lab::{program, progress, work_folder};
@@ -21,7 +22,9 @@ fn main() -> ExitCode {
     let rows = Arc::new(Mutex::new(Vec::new()));
     let trials = Case::all().map(|cases| {
         // A lab server of OpenRC exists as a tree only.
-        let cases = cases.into_iter().filter(|case| !case.openrc);
+        let cases = cases
+            .into_iter()
+            .filter(|case| case.server != Kind::OpenRc && case.sign_only.is_none());
         let trials = cases.map(|case| {
             let rows = Arc::clone(&rows);
             let (name, work) = (case.name.clone(), format!("corpus-{}", case.name));

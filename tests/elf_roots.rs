@@ -51,7 +51,9 @@ fn main() -> ExitCode {
             quiet::root(overlay.path())
         },
     ));
-    trials.push(quiet("openrc", || base::openrc_root(Suite::Bookworm)));
+    trials.push(quiet("openrc", || {
+        base::root_of(Suite::Bookworm, base::Kind::OpenRc)
+    }));
     for rich in Rich::ALL {
         let name = rich.to_string();
         let both = [

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 
 use super::suite::Suite;
 use super::{cache, mirror, run};
@@ -30,22 +31,70 @@ pub fn root(suite: Suite) -> Result<PathBuf> {
     Ok(entry.join("root"))
 }
 
-/// The tree of a `suite` server without systemd: sysvinit, and OpenRC, which
-/// starts its services.
-pub fn openrc_root(suite: Suite) -> Result<PathBuf> {
-    let packages = packages(suite);
-    let of_systemd = |name: &&str| !matches!(*name, "systemd" | "systemd-sysv");
-    let others = packages.split(',').filter(of_systemd);
-    let packages = others
-        .chain(["sysvinit-core", "openrc"])
-        .collect::<Vec<_>>()
-        .join(",");
-    let inputs = [suite.name(), &packages, CONFIGURE, ROOT_UUID, ARRAY_UUID];
-    let entry = cache::entry(&format!("openrc-{suite}"), &inputs, |dir| {
-        install(suite.name(), &packages, dir, &[])
+/// What a server starts with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// initramfs-tools and systemd, as Debian installs it.
+    #[default]
+    Usual,
+    /// Without systemd: sysvinit, and OpenRC, which starts its services. As a
+    /// tree only.
+    OpenRc,
+    /// Its initramfs is made by dracut.
+    Dracut,
+}
+
+impl Kind {
+    /// Packages that it does not have, and those it has for them.
+    fn exchange(self) -> (&'static [&'static str], &'static [&'static str]) {
+        match self {
+            Self::Usual => (&[], &[]),
+            Self::OpenRc => (&["systemd", "systemd-sysv"], &["sysvinit-core", "openrc"]),
+            Self::Dracut => (&["initramfs-tools"], &["dracut"]),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::OpenRc => "openrc",
+            Self::Dracut => "dracut",
+        }
+    }
+}
+
+/// The tree of a `suite` server of this kind.
+pub fn root_of(suite: Suite, kind: Kind) -> Result<PathBuf> {
+    if kind == Kind::Usual {
+        return root(suite);
+    }
+    let (without, with) = kind.exchange();
+    let usual = packages(suite);
+    let others = usual.split(',').filter(|name| !without.contains(name));
+    let packages: Vec<&str> = others.chain(with.iter().copied()).collect();
+    let packages = packages.join(",");
+    let name = format!("{}-{suite}", kind.word());
+    let configure = match kind {
+        Kind::Dracut => CONFIGURE.replace(UPDATE, DRACUT),
+        Kind::Usual | Kind::OpenRc => CONFIGURE.to_owned(),
+    };
+    let inputs = [suite.name(), &packages, &configure, ROOT_UUID, ARRAY_UUID];
+    let entry = cache::entry(&name, &inputs, |dir| {
+        install_with(suite.name(), &packages, dir, &[], &configure)
     })?;
     Ok(entry.join("root"))
 }
+
+/// An initramfs for every machine, as a server that may get another board has
+/// it; such a one assembles the array that the command line names.
+const DRACUT: &str = r#"sed -i "/^GRUB_CMDLINE_LINUX=/s/\"$/ rd.md.uuid=$ARRAY_UUID\"/" "$root/etc/default/grub"
+release=$(ls "$root/lib/modules")
+chroot "$root" dracut --force --no-hostonly "/boot/initrd.img-$release" "$release"
+"#;
+
+/// What [`DRACUT`] stands for.
+const UPDATE: &str = "chroot \"$root\" update-initramfs -u\n";
 
 /// The packages of a server, with commas between.
 fn packages(suite: Suite) -> String {
@@ -64,8 +113,18 @@ fn build(suite: Suite, dir: &Path) -> Result<()> {
 /// Makes the tree of a server with `packages` as `dir`/root; `more` are
 /// further arguments of mmdebstrap.
 pub fn install(suite: &str, packages: &str, dir: &Path, more: &[String]) -> Result<()> {
+    install_with(suite, packages, dir, more, CONFIGURE)
+}
+
+fn install_with(
+    suite: &str,
+    packages: &str,
+    dir: &Path,
+    more: &[String],
+    configure: &str,
+) -> Result<()> {
     let hook = dir.join("configure");
-    std::fs::write(&hook, CONFIGURE).with_context(|| format!("writing {}", hook.display()))?;
+    std::fs::write(&hook, configure).with_context(|| format!("writing {}", hook.display()))?;
     run::logged(
         &format!("installing a {suite} server"),
         &dir.join("mmdebstrap.log"),

@@ -96,7 +96,8 @@ pub fn end(console: &str) -> Option<Boot> {
     if let Some(words) = line_after(console, "Kernel panic - not syncing: ") {
         return Some(Boot::Panic(words));
     }
-    if console.contains("(initramfs) ") {
+    // dracut's last words before its own shell.
+    if console.contains("(initramfs) ") || console.contains("/run/initramfs/rdsosreport.txt") {
         return Some(Boot::InitramfsShell(initramfs_complaint(console)));
     }
     if console.contains("job control turned off\r\n# ") {
@@ -111,7 +112,10 @@ pub fn end(console: &str) -> Option<Boot> {
     if console.contains("Shell> ") || console.contains("No bootable device") {
         return Some(Boot::Firmware);
     }
-    if console.contains("grub rescue> ") || console.contains("grub> ") {
+    // The menu, which nobody sees at first, after an entry that failed.
+    let menu = line_after(console, "you need to load the kernel first")
+        .is_some_and(|_| console.contains("GNU GRUB  version"));
+    if menu || console.contains("grub rescue> ") || console.contains("grub> ") {
         let words = line_after(console, "error: ").unwrap_or_default();
         return Some(Boot::Loader(words));
     }
@@ -127,8 +131,9 @@ fn keeps_getty_away(line: &str) -> bool {
 
 /// The last thing the initramfs said before it opened its shell.
 fn initramfs_complaint(console: &str) -> String {
-    const COMPLAINTS: [&str; 3] = [
+    const COMPLAINTS: [&str; 4] = [
         "No init found",
+        "dracut-initqueue timeout",
         "Target filesystem doesn't have",
         "does not exist.  Dropping to a shell!",
     ];

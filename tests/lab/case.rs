@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::base::Kind;
 use super::boot::Expect;
 use super::half_upgrade::HalfUpgrade;
 use super::power_cut::PowerCut;
@@ -23,9 +24,9 @@ pub struct Case {
     pub title: String,
     /// The release of the healthy server.
     pub base: Suite,
-    /// PID 1 is sysvinit, and OpenRC starts the services (trees only).
+    /// What the server starts with, when not what Debian installs.
     #[serde(default)]
-    pub openrc: bool,
+    pub server: Kind,
     /// An upgrade killed halfway, before the break step.
     pub half_upgrade: Option<HalfUpgrade>,
     /// An upgrade during which the power failed, before the break step.
@@ -33,6 +34,9 @@ pub struct Case {
     /// Bash, run with the patient's root as working directory.
     #[serde(rename = "break")]
     pub break_step: Option<String>,
+    /// Why a boot tells nothing about it: what is broken is a sign only, such as
+    /// a configuration that says what is not so. `corpus` leaves it out.
+    pub sign_only: Option<String>,
     /// What is expected of a directory tree.
     pub tree: Option<Level>,
     /// What is expected of a machine.

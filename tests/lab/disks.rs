@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::base::{Kernel, Kind};
 use super::cpio::Archive;
 use super::legs::Legs;
 use super::qemu::{Direct, Machine};
@@ -21,25 +22,34 @@ const INSTALL_GRUB: &str = include_str!("install-grub.sh");
 
 /// The disks of a healthy `suite` server, made when they are not cached.
 pub fn healthy(suite: Suite) -> Result<Legs> {
-    let root = base::root(suite)?;
+    of(suite, Kind::Usual)
+}
+
+/// The disks of a healthy `suite` server of this kind.
+pub fn of(suite: Suite, kind: Kind) -> Result<Legs> {
+    let root = base::root_of(suite, kind)?;
+    let starter = base::kernel(&base::root(suite)?)?;
     let root_name = root.display().to_string();
     let size = DISK_MIB.to_string();
     let inputs = [root_name.as_str(), CREATE_ARRAY, INSTALL_GRUB, &size];
-    let entry = cache::entry(&format!("disks-{suite}"), &inputs, |dir| build(&root, dir))?;
+    let entry = cache::entry(&format!("disks-{suite}"), &inputs, |dir| {
+        build(&root, &starter, dir)
+    })?;
     Ok(Legs::in_folder(&entry))
 }
 
-fn build(root: &Path, dir: &Path) -> Result<()> {
+/// `starter` is a kernel whose initramfs has mdadm and starts the array.
+fn build(root: &Path, starter: &Kernel, dir: &Path) -> Result<()> {
     let legs = Legs::in_folder(dir);
     for disk in legs.disks() {
         partition(&disk)?;
     }
     progress::step("  mdadm makes the array in a virtual machine", || {
-        create_array(root, dir, &legs)
+        create_array(starter, dir, &legs)
     })?;
     progress::step("  filling the root filesystem", || fill(root, dir, &legs))?;
     progress::step("  the server installs GRUB on both disks", || {
-        install_grub(root, dir, &legs)
+        install_grub(starter, dir, &legs)
     })
 }
 
@@ -58,8 +68,7 @@ fn partition(disk: &Path) -> Result<()> {
 }
 
 /// The Debian initramfs has mdadm; only its `/init` is another one here.
-fn create_array(root: &Path, dir: &Path, legs: &Legs) -> Result<()> {
-    let kernel = base::kernel(root)?;
+fn create_array(kernel: &Kernel, dir: &Path, legs: &Legs) -> Result<()> {
     let mut script = Archive::new(Vec::new());
     script.program("lab-init", CREATE_ARRAY.as_bytes())?;
     let mut initramfs = script.finish()?;
@@ -73,7 +82,7 @@ fn create_array(root: &Path, dir: &Path, legs: &Legs) -> Result<()> {
         dir,
         "create-array",
         Direct {
-            kernel: kernel.image,
+            kernel: kernel.image.clone(),
             initramfs: path.clone(),
             // Unknown NAME=VALUE words become the environment of the script.
             command_line: format!(
@@ -113,15 +122,14 @@ fn fill(root: &Path, dir: &Path, legs: &Legs) -> Result<()> {
     })
 }
 
-fn install_grub(root: &Path, dir: &Path, legs: &Legs) -> Result<()> {
-    let kernel = base::kernel(root)?;
+fn install_grub(kernel: &Kernel, dir: &Path, legs: &Legs) -> Result<()> {
     run_once(
         legs,
         dir,
         "install-grub",
         Direct {
-            kernel: kernel.image,
-            initramfs: kernel.initramfs,
+            kernel: kernel.image.clone(),
+            initramfs: kernel.initramfs.clone(),
             command_line: format!(
                 "console=ttyS0 panic=-1 root=UUID={} ro init=/lab-install-grub",
                 base::ROOT_UUID

@@ -60,7 +60,7 @@ impl Patient {
         match (&case.power_cut, case.half_upgrade) {
             (Some(cut), _) => cut.disks(&case.name),
             (None, Some(upgrade)) => half_upgrade::disks(upgrade),
-            (None, None) => disks::healthy(case.base),
+            (None, None) => disks::of(case.base, case.server),
         }
     }
 

@@ -16,8 +16,7 @@ use super::{LIFEBOOT, base, half_upgrade};
 pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
     let lower = match case.half_upgrade {
         Some(upgrade) => half_upgrade::root(upgrade)?,
-        None if case.openrc => base::openrc_root(case.base)?,
-        None => base::root(case.base)?,
+        None => base::root_of(case.base, case.server)?,
     };
     let overlay = Overlay::over(&lower, work)?;
     case.break_tree(overlay.path())?;
