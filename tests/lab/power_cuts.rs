@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -14,7 +13,7 @@ use super::half_upgrade::{self, HalfUpgrade};
 use super::legs::Legs;
 use super::power_cut::{self, COMMAND, UPGRADE};
 use super::qemu::Machine;
-use super::{cache, disks, progress, run};
+use super::{cache, disks, layers, progress};
 
 /// Each line of dpkg's log, as it comes, on the console.
 const LOG: &str = "tail -n 0 -F /var/log/dpkg.log &";
@@ -46,14 +45,7 @@ impl PowerCuts {
 
     /// The disks at one of the moments, in the folder `dir`.
     pub fn disks(&self, moment: usize, dir: &Path) -> Result<Legs> {
-        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-        let legs = Legs::in_folder(dir);
-        for (layer, disk) in layers(&self.dir, moment).iter().zip(legs.disks()) {
-            let mut convert = Command::new("qemu-img");
-            convert.args(["convert", "-q", "-O", "raw"]).arg(layer);
-            run::output("taking the disk of a moment", convert.arg(disk))?;
-        }
-        Ok(legs)
+        layers::taken(&self.dir, moment, dir)
     }
 }
 
@@ -62,41 +54,14 @@ fn record(legs: &Legs, moments: &[&str], dir: &Path) -> Result<()> {
     let everything = power_cut::everything();
     let mut machine = power_cut::upgrading(&machine, &everything, dir)?;
     for (number, moment) in moments.iter().enumerate() {
-        let next = empty_layers(dir, number + 1)?;
+        let next = layers::empty(dir, number + 1)?;
         let said = || power_cut::said(dir);
         machine.hear(moment, UPGRADE).with_context(said)?;
         machine.freeze_disks(&next)?;
     }
     machine.cut_power()?;
-    for file in layers(dir, moments.len()) {
+    for file in layers::of(dir, moments.len()) {
         fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
     }
     Ok(())
-}
-
-/// What the disks were written to between a moment and the one before it.
-fn layers(dir: &Path, moment: usize) -> Vec<PathBuf> {
-    if moment == 0 {
-        return Legs::in_folder(dir).disks();
-    }
-    let file = |disk| dir.join(format!("{disk}-{moment}.qcow2"));
-    ["a", "b"].map(file).to_vec()
-}
-
-/// Files for what comes after the moment before `moment`.
-fn empty_layers(dir: &Path, moment: usize) -> Result<Vec<PathBuf>> {
-    let below = layers(dir, moment - 1);
-    let format = if moment == 1 { "raw" } else { "qcow2" };
-    let files = layers(dir, moment);
-    for (file, below) in files.iter().zip(below) {
-        // Its name alone: the folder will get another one.
-        let below = below.file_name().context("a disk without a name")?;
-        let mut create = Command::new("qemu-img");
-        create.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]);
-        run::output(
-            "making a layer of a disk",
-            create.arg(below).arg(file).current_dir(dir),
-        )?;
-    }
-    Ok(files)
 }

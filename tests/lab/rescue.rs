@@ -13,7 +13,7 @@ use super::cpio::Archive;
 use super::legs::Legs;
 use super::modules::Modules;
 use super::mounts::Overlay;
-use super::qemu::{Bus, Direct, Drive, Machine};
+use super::qemu::{Bus, Direct, Drive, Machine, Running};
 use super::suite::Suite;
 use super::{cache, run};
 
@@ -126,24 +126,11 @@ impl Rescue {
         logs: &Path,
         name: &str,
     ) -> Result<Session> {
-        let mut line = "console=ttyS0 quiet panic=-1 lifeboot.out=/dev/ttyS1".to_owned();
-        for command in commands {
-            line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
-        }
-        line.push_str(" lifeboot.then=poweroff");
-        let repairs = commands.iter().any(|command| command.starts_with("repair"));
-        let (memory, patience) = match repairs {
-            true => (REPAIR_MEMORY_MIB, REPAIR_PATIENCE),
-            false => (MEMORY_MIB, PATIENCE),
+        let running = self.start(machine, commands, logs, name)?;
+        let patience = match repairs(commands) {
+            true => REPAIR_PATIENCE,
+            false => PATIENCE,
         };
-        let running = machine
-            .memory_mib(memory)
-            .direct(Direct {
-                kernel: self.kernel.clone(),
-                initramfs: self.initramfs.clone(),
-                command_line: line,
-            })
-            .start(logs, name)?;
         let data = running.data.clone();
         let log = logs.join(format!("{name}.log"));
         let console = running
@@ -165,6 +152,34 @@ impl Rescue {
         Ok(session)
     }
 
+    /// Switches the machine on with it: it runs `commands` in order and
+    /// switches off.
+    pub fn start(
+        &self,
+        machine: Machine,
+        commands: &[&str],
+        logs: &Path,
+        name: &str,
+    ) -> Result<Running> {
+        let mut line = "console=ttyS0 quiet panic=-1 lifeboot.out=/dev/ttyS1".to_owned();
+        for command in commands {
+            line.push_str(&format!(" lifeboot.cmd=\"{command}\""));
+        }
+        line.push_str(" lifeboot.then=poweroff");
+        let memory = match repairs(commands) {
+            true => REPAIR_MEMORY_MIB,
+            false => MEMORY_MIB,
+        };
+        machine
+            .memory_mib(memory)
+            .direct(Direct {
+                kernel: self.kernel.clone(),
+                initramfs: self.initramfs.clone(),
+                command_line: line,
+            })
+            .start(logs, name)
+    }
+
     /// The same on both legs of `legs`.
     pub fn run_on(
         &self,
@@ -175,6 +190,11 @@ impl Rescue {
     ) -> Result<Session> {
         self.run(&legs.disks(), commands, logs, name)
     }
+}
+
+/// True when one of the commands repairs.
+fn repairs(commands: &[&str]) -> bool {
+    commands.iter().any(|command| command.starts_with("repair"))
 }
 
 /// OVMF clears the screen on every serial line, before the kernel has it.
