@@ -6,13 +6,13 @@
 
 mod lab;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::collections::BTreeSet;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use lab::boot::{Boot, Expect};
+use lab::boot::Expect;
 use lab::case::Case;
 use lab::half_upgrade::{self, HalfUpgrade};
 use lab::machine_level::{Patient, expect_boot};
@@ -21,7 +21,7 @@ use lab::report::Report;
 use lab::rescue::Rescue;
 use lab::story::Story;
 use lab::suite::Suite;
-use lab::{disks, mounts, release, run, work_folder};
+use lab::{disks, dpkg, mounts, release, work_folder};
 
 /// The folders of the two servers.
 const OUTAGE: &str = "demo-outage";
@@ -122,6 +122,10 @@ fn tell_outage(story: &mut Story, scene: &Scene) -> Result<()> {
         left.verdict.kind,
         left.ids()
     );
+    scene
+        .patient
+        .look(|root| dpkg::audited(root, &BTreeSet::new()))
+        .context("dpkg --audit after the repair")?;
     let after = boot(story, scene, "boot-after", Expect::Login)?;
     story.step("undo in the rescue system", || {
         let session = scene
@@ -143,7 +147,7 @@ fn tell_outage(story: &mut Story, scene: &Scene) -> Result<()> {
     story.sums_up(&format!(
         "boot before: {before}\n\
          repaired:    /usr/sbin and the upgrade, in {minutes} min of this emulated \
-         machine; verdict \"boots\"\n\
+         machine; verdict \"boots\"; dpkg --audit clean\n\
          boot after:  {after}\n\
          undone:      {} paths compared, all equal",
         manifest.len()
@@ -170,13 +174,23 @@ fn tell_swapped(story: &mut Story, scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-fn boot(story: &mut Story, scene: &Scene, name: &str, expected: Expect) -> Result<Boot> {
-    let boot = story.step("booting the disks from firmware", || {
-        scene.patient.trial_boot(name)
+fn boot(story: &mut Story, scene: &Scene, name: &str, expected: Expect) -> Result<String> {
+    let (boot, ssh) = story.step("booting the disks from firmware", || {
+        scene.patient.reached(name)
     })?;
-    story.says(&format!("Booted from firmware through GRUB: {boot}\n"));
     expect_boot(expected, &boot, name)?;
-    Ok(boot)
+    let words = match expected {
+        Expect::Login => {
+            ensure!(
+                ssh,
+                "{name}: sshd does not answer over the emulated network"
+            );
+            format!("{boot}, and sshd answers over the network")
+        }
+        _ => boot.to_string(),
+    };
+    story.says(&format!("Booted from firmware through GRUB: {words}\n"));
+    Ok(words)
 }
 
 fn diagnose(story: &mut Story, scene: &Scene) -> Result<()> {

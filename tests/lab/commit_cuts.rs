@@ -18,6 +18,15 @@ use super::rescue::Rescue;
 /// How long one step may take until the next, in an emulated machine.
 const STEP: Duration = Duration::from_secs(300);
 
+/// Where `[NUMBER/` ends: Lifeboot says a step.
+fn step(text: &str) -> Option<usize> {
+    text.match_indices('[').find_map(|(at, _)| {
+        let rest = text.get(at + 1..)?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        (digits > 0 && rest[digits..].starts_with('/')).then_some(at + digits + 2)
+    })
+}
+
 /// The most steps that are waited for.
 const STEPS_MAX: usize = 60;
 
@@ -39,8 +48,7 @@ impl CommitCuts {
         while moments < STEPS_MAX {
             // Prepared before, because the machine does not wait.
             let next = layers::empty(dir, moments + 1)?;
-            let word = format!("[{}/", moments + 1);
-            if machine.hear(&word, STEP).is_err() {
+            if machine.hear_end("a step", step, STEP).is_err() {
                 for file in next {
                     fs::remove_file(&file)
                         .with_context(|| format!("removing {}", file.display()))?;

@@ -147,7 +147,7 @@ fn progress(there: Option<&(String, String)>, new: Option<&str>) -> &'static str
 }
 
 /// `dpkg --audit` names these, and no others.
-fn audited(root: &Path, unfinished: &BTreeSet<String>) -> Result<()> {
+pub fn audited(root: &Path, unfinished: &BTreeSet<String>) -> Result<()> {
     let copy = database(root)?;
     let mut command = Command::new("dpkg");
     command.arg(admin(&copy)).arg("--audit");

@@ -369,8 +369,19 @@ impl Running {
 
     /// Waits until the console says `words`, after what was heard before.
     pub fn hear(&mut self, words: &str, patience: Duration) -> Result<()> {
+        let end = |text: &str| Some(text.find(words)? + words.len());
+        self.hear_end(words, end, patience)
+    }
+
+    /// The same for words that `find` finds in what is new; it tells their end.
+    pub fn hear_end(
+        &mut self,
+        words: &str,
+        find: impl Fn(&str) -> Option<usize>,
+        patience: Duration,
+    ) -> Result<()> {
         let from = self.heard;
-        let end = |text: &str| Some(from + text.get(from..)?.find(words)? + words.len());
+        let end = |text: &str| Some(from + find(text.get(from..)?)?);
         match self.serial.wait(Instant::now() + patience, end) {
             Heard::Match(end) => {
                 self.heard = end;
