@@ -38,7 +38,8 @@ impl Did {
                     words.chars().take(40).collect::<String>()
                 )
             }
-            (boot, _) => boot.to_string(),
+            // systemd writes its lines for a terminal.
+            (boot, _) => console::strip_ansi_codes(&boot.to_string()).into_owned(),
         }
     }
 
