@@ -3,7 +3,7 @@
 use super::Check;
 use super::sshd::ssh;
 use crate::facts::Facts;
-use crate::facts::reach::ssh::Off;
+use crate::facts::reach::ssh::{KeyFault, Off};
 use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
 
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,11 @@ pub(super) const CHECK: Check = Check {
 fn run(facts: &Facts, out: &mut Findings) {
     let Some(ssh) = ssh(facts) else { return };
     // Fedora and Arch install it for everybody; keys show that it was used.
-    let used = ssh.host_keys.iter().any(|key| key.fault.is_none());
+    // A key with a fault shows it as well.
+    let used = ssh
+        .host_keys
+        .iter()
+        .any(|key| key.fault != Some(KeyFault::Missing));
     let Some(off) = ssh.off.as_ref().filter(|_| used) else {
         return;
     };

@@ -37,6 +37,9 @@ pub struct Case {
     /// Why a boot tells nothing about it: what is broken is a sign only, such as
     /// a configuration that says what is not so. `corpus` leaves it out.
     pub sign_only: Option<String>,
+    /// The port on which its sshd is asked, when not the usual one.
+    #[serde(default = "ssh_port")]
+    pub ssh_port: u16,
     /// What is expected of a directory tree.
     pub tree: Option<Level>,
     /// What is expected of a machine.
@@ -118,6 +121,13 @@ pub struct Repaired {
     /// an hour in an emulated machine (machines only).
     #[serde(default)]
     pub slow: bool,
+}
+
+/// Where sshd is asked.
+pub const SSH_PORT: u16 = 22;
+
+fn ssh_port() -> u16 {
+    SSH_PORT
 }
 
 fn both() -> usize {

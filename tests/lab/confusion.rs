@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::boot::Boot;
-use super::case::Case;
+use super::case::{Case, SSH_PORT};
 use super::machine_level::Patient;
 use super::report::{Finding, Report};
 use super::rescue::Rescue;
@@ -190,7 +190,10 @@ fn first_boot(case: &Case, patient: &Patient) -> Result<Did> {
     let source = Patient::source(case)?.disks();
     let folder = source.first().and_then(|disk| disk.parent()?.file_name());
     let folder = folder.context("disks without a folder")?.to_string_lossy();
-    let text = format!("{:?} {:?}", case.break_step, case.machine);
+    let mut text = format!("{:?} {:?}", case.break_step, case.machine);
+    if case.ssh_port != SSH_PORT {
+        text.push_str(&format!(" {}", case.ssh_port));
+    }
     let entry = cache::entry(&format!("boot-{}", case.name), &[&folder, &text], |dir| {
         let (boot, ssh) = patient.reached("boot-before")?;
         let did = serde_json::to_string(&Did { boot, ssh })?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::boot::{Boot, Expect};
-use super::case::{Case, MachineLevel, Repaired};
+use super::case::{Case, MachineLevel, Repaired, SSH_PORT};
 use super::legs::{Legs, MEMBER_BYTES};
 use super::manifest::Manifest;
 use super::qemu::{Bus, Drive, Machine};
@@ -24,6 +24,7 @@ pub struct Patient {
     work: PathBuf,
     /// What the firmware of a UEFI machine keeps.
     variables: Option<PathBuf>,
+    ssh_port: u16,
 }
 
 impl Patient {
@@ -52,6 +53,7 @@ impl Patient {
             present: level.map_or(2, |level| level.disks),
             work: work.to_owned(),
             variables: uefi.then(|| uefi::variables(work)).transpose()?,
+            ssh_port: case.ssh_port,
         })
     }
 
@@ -71,6 +73,7 @@ impl Patient {
             present: 2,
             work: work.to_owned(),
             variables: None,
+            ssh_port: SSH_PORT,
         }
     }
 
@@ -93,7 +96,7 @@ impl Patient {
     pub fn reached(&self, name: &str) -> Result<(Boot, bool)> {
         let copy = self.copy(name)?;
         let machine = Machine::with_disks(&copy.disks()).uefi(copy.variables.clone());
-        let (running, boot) = machine.network().boot(&self.work, name)?;
+        let (running, boot) = machine.network(self.ssh_port).boot(&self.work, name)?;
         let answers = boot == Boot::Login && running.ssh_answers();
         drop(running);
         self.remove_copy(name)?;
@@ -116,6 +119,7 @@ impl Patient {
             present: self.present,
             work: self.work.clone(),
             variables: self.variables.clone(),
+            ssh_port: self.ssh_port,
         })
     }
 

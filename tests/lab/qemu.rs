@@ -131,7 +131,8 @@ pub struct Machine {
     direct: Option<Direct>,
     resets: bool,
     uefi: Option<PathBuf>,
-    network: bool,
+    /// The port of its sshd, with a network card.
+    network: Option<u16>,
     monitor: bool,
 }
 
@@ -176,7 +177,7 @@ impl Machine {
             direct: None,
             resets: false,
             uefi: None,
-            network: false,
+            network: None,
             monitor: false,
         }
     }
@@ -202,8 +203,8 @@ impl Machine {
 
     /// The same machine with a network card, over which only its sshd can be
     /// reached, and only from this host.
-    pub fn network(mut self) -> Self {
-        self.network = true;
+    pub fn network(mut self, port: u16) -> Self {
+        self.network = Some(port);
         self
     }
 
@@ -227,7 +228,7 @@ impl Machine {
         let complaints = logs.join(format!("{name}.qemu"));
         let complaints_file = File::create(&complaints)
             .with_context(|| format!("creating {}", complaints.display()))?;
-        let ssh = self.network.then(free_port).transpose()?;
+        let ssh = self.network.map(|_| free_port()).transpose()?;
         let mut monitor = self.monitor.then(Monitor::new).transpose()?;
         let mut command = self.command(&data, ssh);
         if let Some(monitor) = &monitor {
@@ -311,8 +312,8 @@ impl Machine {
         if self.has(Bus::Scsi) {
             qemu.args(["-device", "virtio-scsi-pci"]);
         }
-        if let Some(ssh) = ssh {
-            let lan = format!("user,id=lan,{NETWORK},hostfwd=tcp:{ssh}-{GUEST}:22");
+        if let (Some(ssh), Some(port)) = (ssh, self.network) {
+            let lan = format!("user,id=lan,{NETWORK},hostfwd=tcp:{ssh}-{GUEST}:{port}");
             qemu.args(["-netdev", &lan, "-device", CARD]);
         }
         for (number, disk) in self.disks.iter().enumerate() {
