@@ -162,8 +162,7 @@ impl Facts {
         {
             tree.toolbox.look_around(root, dpkg, folders);
             let damaged = &tree.integrity.damaged;
-            tree.same_version
-                .look_around(root, dpkg, damaged, folders);
+            tree.same_version.look_around(root, dpkg, damaged, folders);
         }
     }
 

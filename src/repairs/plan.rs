@@ -75,10 +75,17 @@ impl Plan {
         all
     }
 
-    /// Every package that is unpacked, in order.
+    /// Every package that is unpacked, in order. Several findings may want
+    /// files of the same one.
     pub fn unpack(&self) -> Vec<Unpack> {
-        let all = self.repairs.iter();
-        all.flat_map(|repair| repair.unpack.clone()).collect()
+        let mut all: Vec<Unpack> = Vec::new();
+        for wanted in self.repairs.iter().flat_map(|repair| &repair.unpack) {
+            match all.iter_mut().find(|known| known.is_of(wanted)) {
+                None => all.push(wanted.clone()),
+                Some(known) => known.add(wanted),
+            }
+        }
+        all
     }
 
     /// Every program of the patient that it runs, in order.

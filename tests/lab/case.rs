@@ -116,6 +116,9 @@ pub struct Repaired {
     pub slow: bool,
 }
 
+/// What the break step of a case may call: packages made of the tree itself.
+const REPACK: &str = include_str!("repack.sh");
+
 fn both() -> usize {
     2
 }
@@ -165,7 +168,10 @@ impl Case {
     /// Breaks the healthy (or half-upgraded) tree at `patient`.
     pub fn break_tree(&self, patient: &Path) -> Result<()> {
         match &self.break_step {
-            Some(script) => run::shell("breaking the patient", patient, script),
+            Some(script) => {
+                let script = format!("{REPACK}\n{script}");
+                run::shell("breaking the patient", patient, &script)
+            }
             None => Ok(()),
         }
     }

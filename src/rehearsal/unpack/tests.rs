@@ -89,6 +89,7 @@ impl Lab {
                 folder: Some(self.packages.display().to_string()),
                 file: (*file).to_owned(),
                 checked: false,
+                files: Vec::new(),
             }
         });
         all.collect()
@@ -97,7 +98,8 @@ impl Lab {
     fn unpack(&self, files: &[&str]) -> Result<()> {
         let root = RootDir::open(&self.ours).unwrap();
         let token = WriteToken::for_rehearsal();
-        unpack(&root, &token, &self.wanted(files))
+        let unpacked = unpack(&root, &token, &self.wanted(files));
+        unpacked.map_err(|failed| failed.error)
     }
 
     /// Does the same by dpkg and by Lifeboot.
