@@ -1,15 +1,16 @@
 //! Packages that are at hand in exactly the version that is installed, of those
 //! with damaged files: single files can be taken out of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::integrity::{self, Damage, PackageDamage};
+use super::Tree;
+use super::elf::Problem;
+use super::integrity::{self, Damage, Damaged, PackageDamage};
 use super::packages::{Dpkg, Ownership, Package, Packages};
 use super::toolbox::{AtHand, supply};
-use super::{Toolbox, Tree};
 use crate::sys::root_dir::RootDir;
 
 /// The most packages that are looked for.
@@ -19,7 +20,8 @@ const PACKAGES_MAX: usize = 500;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SameVersion {
     /// Damage of files that a finding names, and that was not met where the
-    /// files of packages were compared: not all of them are read there.
+    /// files of packages were compared: not all of them are read there. Programs
+    /// that lost their execute bit are among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_fault: Vec<PackageDamage>,
     /// Packages at hand, each in the version that is installed.
@@ -82,23 +84,71 @@ pub(super) fn collect(root: &RootDir, owners: &Ownership, tree: &Tree) -> SameVe
         }
         found.at_fault.retain(|package| !package.files.is_empty());
     }
+    found
+        .at_fault
+        .extend(not_executable(root, owners, tree, dpkg));
     found.look_around(root, dpkg, damaged, &[]);
     found
 }
 
-/// The files that something cannot load, or that the boot loader cannot start.
-fn culprits(tree: &Tree) -> BTreeSet<&str> {
-    let Toolbox { broken, .. } = &tree.toolbox;
-    let tools = broken.iter().map(|tool| &tool.problem);
+/// Programs that lost their execute bit, as their packages spell them.
+fn not_executable(
+    root: &RootDir,
+    owners: &Ownership,
+    tree: &Tree,
+    dpkg: &Dpkg,
+) -> Vec<PackageDamage> {
+    let lost = problems(tree).filter_map(|problem| match problem {
+        Problem::NotExecutable { path } => Some(path.as_str()),
+        _ => None,
+    });
+    let mut found: BTreeMap<&str, PackageDamage> = BTreeMap::new();
+    for path in lost.collect::<BTreeSet<&str>>() {
+        let inside = path.strip_prefix("/usr").unwrap_or(path);
+        let spellings = [path.to_owned(), inside.to_owned(), format!("/usr{path}")];
+        let owned = spellings.into_iter().find_map(|spelled| {
+            let name = owners.owner(Path::new(&spelled))?;
+            Some((dpkg.labelled(name)?, spelled))
+        });
+        let Some((package, path)) = owned else {
+            continue;
+        };
+        let of_package = found.entry(&package.name).or_insert(PackageDamage {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            state: package.state,
+            files: Vec::new(),
+            more: 0,
+        });
+        of_package.files.push(Damaged {
+            size: root.metadata(&path).map_or(0, |meta| meta.size),
+            path,
+            damage: Damage::Changed,
+            is_conffile: false,
+            is_diverted: false,
+            has_sum: true,
+            is_critical: true,
+        });
+    }
+    found.into_values().collect()
+}
+
+/// What keeps programs from starting.
+fn problems(tree: &Tree) -> impl Iterator<Item = &Problem> {
+    let tools = tree.toolbox.broken.iter().map(|tool| &tool.problem);
     let outside = tree.outside.broken.iter().map(|broken| &broken.problem);
     let programs = tree.critical.programs.iter();
     let faults = programs.flat_map(|program| program.faults.iter().map(|fault| &fault.problem));
     let first = tree.init.best_closure().problems.iter();
     let problems = first.chain(faults).chain(outside).chain(tools);
-    let problems = problems.filter(|problem| problem.is_fatal());
+    problems.filter(|problem| problem.is_fatal())
+}
+
+/// The files that something cannot load, or that the boot loader cannot start.
+fn culprits(tree: &Tree) -> BTreeSet<&str> {
     let kernels = tree.kernels.kernels.iter();
     let kernels = kernels.filter(|kernel| kernel.fault.is_some() || !kernel.whole);
-    problems
+    problems(tree)
         .map(|problem| problem.culprit())
         .chain(kernels.map(|kernel| kernel.image.as_str()))
         .chain(tree.surroundings.empty.iter().map(String::as_str))

@@ -203,8 +203,10 @@ pub fn plan(
             };
             let arrays = &facts.assembly.arrays;
             let work = outline.work.as_ref();
-            // Nothing below a directory comes back with its mode.
-            let expected = match stays(&outline.actions) {
+            // Nothing below a directory comes back with its mode, nor with single
+            // files.
+            let is_single = outline.unpack.iter().any(|one| !one.files.is_empty());
+            let expected = match is_single || stays(&outline.actions) {
                 true => Vec::new(),
                 false => follows(findings, finding),
             };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closed_set::Lacking;
 use super::unpack_packages::{self, Unpack};
-use super::{Kind, Outline, Risk};
+use super::{Kind, Outline, Risk, restore_init_link};
 use crate::facts::integrity::{Damage, Damaged};
 use crate::facts::packages::{Dpkg, Package, Packages};
 use crate::facts::toolbox::AtHand;
@@ -20,6 +20,7 @@ pub(super) const KIND: Kind = Kind {
         "kernel/image-damaged",
         "bootloader/default-entry-broken",
         "init/init-missing",
+        "init/init-not-executable",
         "init/interpreter-missing",
         "init/elf-damaged",
         "init/library-missing",
@@ -75,6 +76,11 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     };
     // A damaged database is brought back first.
     if !dpkg.faults.is_empty() {
+        return None;
+    }
+    // A lost link is made without a package.
+    let is_made = |finding| (restore_init_link::KIND.plan)(facts, finding).is_some();
+    if finding.id == "init/init-missing" && is_made(finding) {
         return None;
     }
     let mends_dpkg = mends_dpkg(tree);

@@ -227,4 +227,6 @@ fn remove(write: &WriteRoot<'_>, path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod tests;

@@ -1,11 +1,12 @@
 //! Single files of an installed package put back from the same version of it.
 //! Nothing else of the package and nothing of dpkg's database is touched.
 //!
-//! A file is known to be the right one by the checksum in dpkg's database. What
-//! stands in its place and is a file itself keeps its owner, its mode and its
-//! extended attributes: maintainer scripts may have given it those, and only
-//! its content is damaged. What is missing gets those of the archive, or the
-//! operator's (dpkg-statoverride(1)).
+//! A file is known to be the right one by the checksum in dpkg's database. Where
+//! a damaged file stands in its place, its owner, its mode and its extended
+//! attributes stay: maintainer scripts may have given it those, and only its
+//! content is damaged. What is missing, and what has the right content and was
+//! wanted all the same, gets those of the archive, or the operator's
+//! (dpkg-statoverride(1)).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
@@ -144,6 +145,16 @@ impl Restoring<'_> {
         let right = *self.sums.get(path).context("dpkg has no checksum of it")?;
         let at = self.files.exact_path(path)?;
         let write = &self.work.write;
+        if self.is_whole(path, &at)? {
+            // Only its mode or its owner is not as it should be.
+            let (uid, gid, mode) = self.files.attributes(entry, path)?;
+            let there = exact::look(write.root(), &at)?;
+            // A capability would be lost with it.
+            if there.is_none_or(|there| (there.uid, there.gid) != (uid, gid)) {
+                write.set_owner(&at, uid, gid)?;
+            }
+            return Ok(write.set_node_mode(&at, mode)?);
+        }
         let old = self.clear(&at)?;
         let mut file = write.create(&at)?;
         let mut sum = Md5::new();
