@@ -8,13 +8,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use md5::{Digest, Md5};
 
+use super::copy::copy;
 use super::lists::Lists;
 use super::stanza;
 use super::{Rules, remove};
@@ -434,28 +435,5 @@ pub(super) fn stamp(entry: &Entry) -> Stamp {
     Stamp {
         sec: i64::try_from(entry.mtime).unwrap_or(0),
         nsec: 0,
-    }
-}
-
-/// Copies at most `size` bytes; how many there were.
-pub(super) fn copy(
-    from: &mut dyn Read,
-    size: u64,
-    to: &mut impl Write,
-    sum: &mut Md5,
-) -> io::Result<u64> {
-    let mut buffer = [0; 64 << 10];
-    let mut from = from.take(size);
-    let mut copied = 0;
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        to.write_all(&buffer[..read])?;
-        sum.update(&buffer[..read]);
-        copied += read as u64;
     }
 }

@@ -22,6 +22,7 @@ use crate::sys::consent::WriteToken;
 use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
 
+mod copy;
 mod database;
 mod files;
 mod info;

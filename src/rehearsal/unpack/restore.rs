@@ -15,7 +15,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use md5::{Digest, Md5};
 
-use super::files::{Files, copy, shown, stamp};
+use super::copy::copy;
+use super::files::{Files, shown, stamp};
 use super::{FILE_MAX, Unpacking, info, told};
 use crate::facts::packages::control;
 use crate::facts::packages::deb::{Entry, Fault, What};
