@@ -299,7 +299,7 @@ fn rehearse(
             seen.remove(Path::new("srv/sock"));
             Ok((rehearsal.close()?, seen))
         }
-        Attempt::Failed { why, .. } | Attempt::NotUnpacked(why) => bail!("{why}"),
+        Attempt::Failed { why, .. } | Attempt::NotUnpacked { why, .. } => bail!("{why}"),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Outcome {
 pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Outcome {
     let mut refused = Vec::new();
     loop {
-        if plan.programs().is_empty() {
+        if !plan.repairs.iter().any(is_rehearsed) {
             return Outcome {
                 plan,
                 refused,
@@ -53,8 +53,9 @@ pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Ou
                 };
             }
             Ok(Tried::LeftOut(out)) => out,
-            // No overlayfs, no room: nothing that runs programs can be tried.
-            Err(error) => take_out(&mut plan, &runs_programs, &|_| {
+            // No overlayfs, no room: nothing that runs programs or unpacks can be
+            // tried.
+            Err(error) => take_out(&mut plan, &is_rehearsed, &|_| {
                 format!("it cannot be rehearsed here: {error:#}")
             }),
         };
@@ -100,8 +101,12 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
             patient.close()?;
             return Ok(Tried::LeftOut(out));
         }
-        Attempt::NotUnpacked(why) => {
-            let out = take_out(plan, &|repair| !repair.unpack.is_empty(), &|_| why.clone());
+        Attempt::NotUnpacked { package, why } => {
+            let wants = |repair: &Repair| {
+                let mut all = repair.unpack.iter();
+                all.any(|one| package.as_ref().is_none_or(|package| one.is_of(package)))
+            };
+            let out = take_out(plan, &wants, &|_| why.clone());
             patient.close()?;
             return Ok(Tried::LeftOut(out));
         }
@@ -117,15 +122,18 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
     })
 }
 
-fn runs_programs(repair: &Repair) -> bool {
-    !repair.programs.is_empty()
+/// What it changes is known only when it was tried.
+fn is_rehearsed(repair: &Repair) -> bool {
+    !repair.programs.is_empty() || !repair.unpack.is_empty()
 }
 
 /// Takes out of the plan what the rehearsal showed not to work.
 fn judge(plan: &mut Plan, before: &Report, after: &Report) -> Vec<Refused> {
     let stays = |repair: &Repair| {
         let mut now = after.findings.iter();
-        runs_programs(repair) && now.any(|finding| Key::of(finding) == repair.removes)
+        is_rehearsed(repair)
+            && now.any(|finding| Key::of(finding) == repair.removes)
+            && !brings_its_part(repair, after)
     };
     let out = take_out(plan, &stays, &|repair| {
         format!(
@@ -142,12 +150,29 @@ fn judge(plan: &mut Plan, before: &Report, after: &Report) -> Vec<Refused> {
     let Some(new) = now.find(|finding| !known.contains(&Key::of(finding))) else {
         return Vec::new();
     };
-    take_out(plan, &runs_programs, &|_| {
+    take_out(plan, &is_rehearsed, &|_| {
         format!(
             "the rehearsal ended with something new: {} ({})",
             new.title, new.id
         )
     })
+}
+
+/// True for a repair that brings some of the files back that its finding is
+/// about, when none of these is damaged any more.
+fn brings_its_part(repair: &Repair, after: &Report) -> bool {
+    let files = || repair.unpack.iter().flat_map(|package| &package.files);
+    let Some(tree) = after
+        .facts
+        .tree
+        .as_ref()
+        .filter(|_| repair.may_be_partial())
+    else {
+        return false;
+    };
+    let damaged = tree.integrity.damaged.iter();
+    let mut damaged = damaged.flat_map(|package| &package.files);
+    !damaged.any(|left| files().any(|file| *file == left.path))
 }
 
 fn take_out(
@@ -170,8 +195,19 @@ fn teller() -> impl FnMut(Told<'_>) {
     let mut told_at = Instant::now();
     move |told| match told {
         Told::Unpacks(packages) => {
-            let names: Vec<String> = packages.iter().map(Unpack::label).collect();
-            say(&format!("lifeboot: unpacking {} ...", names.join(", ")));
+            let named = |whole: bool| -> Vec<String> {
+                let all = packages.iter();
+                let all = all.filter(|package| package.files.is_empty() == whole);
+                all.map(Unpack::label).collect()
+            };
+            for (what, names) in [("", named(true)), (" files of", named(false))] {
+                if !names.is_empty() {
+                    say(&format!(
+                        "lifeboot: unpacking{what} {} ...",
+                        names.join(", ")
+                    ));
+                }
+            }
         }
         Told::Begins(program) => {
             told_at = Instant::now();

@@ -35,6 +35,7 @@ pub mod outside;
 pub mod packages;
 pub mod place;
 pub mod reach;
+pub mod same_version;
 mod shell;
 pub mod text_file;
 pub mod toolbox;
@@ -56,6 +57,7 @@ use os::Os;
 use outside::Outside;
 use packages::Packages;
 use reach::Reach;
+use same_version::SameVersion;
 use toolbox::Toolbox;
 
 /// What is known of the patient.
@@ -114,6 +116,9 @@ pub struct Tree {
     /// What dpkg needs to do its work.
     #[serde(default)]
     pub toolbox: Toolbox,
+    /// What damaged files can be brought back from.
+    #[serde(default)]
+    pub same_version: SameVersion,
     /// Earlier repairs by Lifeboot.
     pub earlier: Earlier,
     /// Panics that the system archived.
@@ -150,12 +155,14 @@ impl Facts {
     }
 
     /// Looks for packages in folders of the rescue system as well, where dpkg of
-    /// the tree `root` cannot run.
+    /// the tree `root` cannot run or files of packages are damaged.
     pub fn look_into(&mut self, root: &RootDir, folders: &[&Path]) {
         if let Some(tree) = &mut self.tree
             && let Packages::Dpkg(dpkg) = &tree.packages
         {
             tree.toolbox.look_around(root, dpkg, folders);
+            let damaged = &tree.integrity.damaged;
+            tree.same_version.look_around(root, dpkg, damaged, folders);
         }
     }
 
@@ -251,7 +258,7 @@ impl Tree {
         });
         let unfinished_on_the_way = on_the_way(&packages, &owners, &init);
         let toolbox = toolbox::collect(root, &loader, &owners, &layout, &packages);
-        Self {
+        let mut tree = Self {
             origin: sysroot.info.origin,
             os: os::collect(root),
             packages,
@@ -268,11 +275,14 @@ impl Tree {
             mdadm_conf: mdadm_conf::collect(root),
             reach,
             toolbox,
+            same_version: SameVersion::default(),
             earlier: earlier::collect(root),
             last_panic: last_panic::collect(root),
             history,
             failed,
-        }
+        };
+        tree.same_version = same_version::collect(root, &owners, &tree);
+        tree
     }
 }
 

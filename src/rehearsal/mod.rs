@@ -58,8 +58,13 @@ pub enum Attempt<'s> {
         /// Why, in the operator's words.
         why: String,
     },
-    /// The packages could not be unpacked, and why.
-    NotUnpacked(String),
+    /// A package could not be unpacked.
+    NotUnpacked {
+        /// Which; none when it was no package's fault.
+        package: Option<Box<Unpack>>,
+        /// Why, in the operator's words.
+        why: String,
+    },
 }
 
 /// What is done in a rehearsal, in this order.
@@ -107,10 +112,10 @@ impl<'s> Rehearsal<'s> {
         if !work.unpack.is_empty() {
             told(Told::Unpacks(work.unpack));
             let unpacked = unpack::unpack(&layers.tree().root, &token, work.unpack);
-            if let Err(error) = unpacked {
+            if let Err(unpack::Failed { package, error }) = unpacked {
                 let why = refused(scratch, format!("{error:#}"))?;
                 layers.close()?;
-                return Ok(Attempt::NotUnpacked(why));
+                return Ok(Attempt::NotUnpacked { package, why });
             }
         }
         let policy = Policy::put(&layers.tree().root, &token)?;

@@ -34,6 +34,7 @@ mod restore_array_entry;
 mod restore_default_target;
 mod restore_init_link;
 mod restore_merged_link;
+mod restore_package_files;
 mod restore_package_lists;
 mod restore_package_status;
 mod restore_shell;
@@ -168,6 +169,7 @@ const REPAIRS: &[&Kind] = &[
     &trust_keys::KIND,
     &host_keys::KIND,
     &give_rights::KIND,
+    &restore_package_files::KIND,
     &unpack_packages::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
@@ -213,6 +215,11 @@ pub struct Repair {
 }
 
 impl Repair {
+    /// True when the finding may stay, about other files.
+    pub fn may_be_partial(&self) -> bool {
+        !self.unpack.is_empty() && restore_package_files::is_about_many(&self.removes.id)
+    }
+
     /// What is told of it when it cannot be done, and why.
     pub fn refused(self, why: String) -> Refused {
         Refused {

@@ -75,10 +75,17 @@ impl Plan {
         all
     }
 
-    /// Every package that is unpacked, in order.
+    /// Every package that is unpacked, in order. Several findings may want
+    /// files of the same one.
     pub fn unpack(&self) -> Vec<Unpack> {
-        let all = self.repairs.iter();
-        all.flat_map(|repair| repair.unpack.clone()).collect()
+        let mut all: Vec<Unpack> = Vec::new();
+        for wanted in self.repairs.iter().flat_map(|repair| &repair.unpack) {
+            match all.iter_mut().find(|known| known.is_of(wanted)) {
+                None => all.push(wanted.clone()),
+                Some(known) => known.add(wanted),
+            }
+        }
+        all
     }
 
     /// Every program of the patient that it runs, in order.
@@ -196,8 +203,10 @@ pub fn plan(
             };
             let arrays = &facts.assembly.arrays;
             let work = outline.work.as_ref();
-            // Nothing below a directory comes back with its mode.
-            let expected = match stays(&outline.actions) {
+            // Nothing below a directory comes back with its mode, nor with single
+            // files.
+            let is_single = outline.unpack.iter().any(|one| !one.files.is_empty());
+            let expected = match is_single || stays(&outline.actions) {
                 true => Vec::new(),
                 false => follows(findings, finding),
             };

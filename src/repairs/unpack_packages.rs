@@ -2,11 +2,13 @@
 //! and lets it configure them then.
 
 use super::closed_set::{self, Lacking};
-use super::{Kind, Outline, Program, Risk};
+use super::{Kind, Outline, Program, Risk, restore_package_files};
 use crate::facts::packages::Packages;
 use crate::facts::toolbox::AtHand;
 use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -32,10 +34,14 @@ pub struct Unpack {
     pub file: String,
     /// True when it has the digest that apt's index tells.
     pub checked: bool,
+    /// Only these of its files, by where they lie, and nothing of dpkg's
+    /// database; empty: the whole package.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 impl Unpack {
-    fn of(archive: &AtHand) -> Self {
+    pub(super) fn of(archive: &AtHand) -> Self {
         Self {
             package: archive.relations.name.clone(),
             architecture: archive.relations.architecture.clone(),
@@ -43,7 +49,24 @@ impl Unpack {
             folder: archive.folder.clone(),
             file: archive.file.clone(),
             checked: archive.checked,
+            files: Vec::new(),
         }
+    }
+
+    /// True when both are taken from the same file.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.folder, &self.file) == (&other.folder, &other.file)
+    }
+
+    /// Takes what `other` takes as well; the whole package has all its files.
+    pub(super) fn add(&mut self, other: &Self) {
+        if self.files.is_empty() || other.files.is_empty() {
+            self.files.clear();
+            return;
+        }
+        self.files.extend_from_slice(&other.files);
+        self.files.sort_unstable();
+        self.files.dedup();
     }
 
     /// `libc6 2.41-12 (amd64)`
@@ -68,13 +91,26 @@ pub(super) fn is_out_of_reach(tree: &Tree) -> bool {
     !tree.toolbox.broken.is_empty() && closed_set::choose(&tree.toolbox, dpkg).is_err()
 }
 
+/// The names of the packages that are unpacked as a whole.
+pub(super) fn names(tree: &Tree) -> BTreeSet<&str> {
+    let Packages::Dpkg(dpkg) = &tree.packages else {
+        return BTreeSet::new();
+    };
+    let set = match tree.toolbox.broken.is_empty() || !dpkg.faults.is_empty() {
+        true => Vec::new(),
+        false => closed_set::choose(&tree.toolbox, dpkg).unwrap_or_default(),
+    };
+    let names = set.iter().map(|archive| archive.relations.name.as_str());
+    names.collect()
+}
+
 fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
     let tree = facts.tree.as_ref()?;
     let Packages::Dpkg(dpkg) = &tree.packages else {
         return None;
     };
     // A damaged database is brought back first.
-    if !dpkg.faults.is_empty() {
+    if !dpkg.faults.is_empty() || restore_package_files::mends_dpkg(tree) {
         return None;
     }
     let mut outline = Outline {
@@ -111,7 +147,7 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
 }
 
 /// What is lacking, and how to get it.
-fn why(lacking: &Lacking) -> String {
+pub(super) fn why(lacking: &Lacking) -> String {
     let Lacking { packages, damaged } = lacking;
     let mut said = format!("no intact package is at hand of {}", packages.join(", "));
     if !damaged.is_empty() {

@@ -229,13 +229,18 @@ fn steps(page: &mut Page, repair: &Repair) {
             true => "",
             false => ", not checked: apt's index does not know it",
         };
-        let line = format!("unpack {} from {}{known}", package.label(), package.place());
+        let what = match package.files.as_slice() {
+            [] => format!("unpack {}", package.label()),
+            [one] => format!("{one} of {}", package.label()),
+            several => format!("{} files of {}", several.len(), package.label()),
+        };
+        let line = format!("{what} from {}{known}", package.place());
         page.item("       ", 9, &line);
     }
     if let Some(more) = repair.unpack.len().checked_sub(SHOWN).filter(|n| *n > 0) {
         page.item("       ", 9, &format!("... and {more} more packages"));
     }
-    if !repair.unpack.is_empty() {
+    if repair.unpack.iter().any(|package| package.files.is_empty()) {
         page.item("       ", 9, "their preinst scripts are not run");
     }
     for program in &repair.programs {

@@ -130,6 +130,9 @@ fn ssh_port() -> u16 {
     SSH_PORT
 }
 
+/// What the break step of a case may call: packages made of the tree itself.
+const REPACK: &str = include_str!("repack.sh");
+
 fn both() -> usize {
     2
 }
@@ -179,7 +182,10 @@ impl Case {
     /// Breaks the healthy (or half-upgraded) tree at `patient`.
     pub fn break_tree(&self, patient: &Path) -> Result<()> {
         match &self.break_step {
-            Some(script) => run::shell("breaking the patient", patient, script),
+            Some(script) => {
+                let script = format!("{REPACK}\n{script}");
+                run::shell("breaking the patient", patient, &script)
+            }
             None => Ok(()),
         }
     }

@@ -54,6 +54,13 @@ impl BootFiles {
         files
     }
 
+    /// Only the files at these paths.
+    pub(super) fn at(root: &RootDir, paths: &[String]) -> Self {
+        let mut files = Self::default();
+        paths.iter().for_each(|path| files.add(root, &[path]));
+        files
+    }
+
     fn add(&mut self, root: &RootDir, paths: &[&str]) {
         for path in paths {
             if path.starts_with('/') && self.paths.insert((*path).to_owned()) {

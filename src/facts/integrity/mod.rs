@@ -223,6 +223,24 @@ pub(super) fn collect(root: &RootDir, scope: &Scope, told: &mut Told<'_>) -> Int
     }
 }
 
+/// What is wrong with the files at these paths, of the packages with these
+/// names: they are read.
+pub(super) fn at_fault(root: &RootDir, names: &[String], paths: &[String]) -> Vec<PackageDamage> {
+    let Some((owned, _)) = owned(root, names) else {
+        return Vec::new();
+    };
+    let scope = Scope {
+        boot: BootFiles::at(root, paths),
+        ..Scope::default()
+    };
+    let compared = compare::compare(root, owned, Depth::Only(scope.boot.ids()), &mut |_, _| {});
+    let mut damaged = told::summary(root, compared, &scope).damaged;
+    for package in &mut damaged {
+        package.files.retain(|file| file.is_critical);
+    }
+    damaged
+}
+
 /// The answer to the question for packages.
 #[derive(Debug)]
 pub struct Answer {

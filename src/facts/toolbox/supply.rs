@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::packages::apt::archives::{self, Archive};
 use crate::facts::packages::apt::{Offers, lists};
 use crate::facts::packages::deb::{Control, Deb, Fault};
-use crate::facts::packages::dpkg::{self, Dpkg};
+use crate::facts::packages::dpkg::{self, Dpkg, Package};
 use crate::facts::packages::{control, relations};
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -125,6 +125,17 @@ pub(super) fn collect(
     let reached = reached(wanted, &installed, &found);
     installed.retain(|one| reached.contains(&one.name));
     found.retain(|one| reached.contains(&one.relations.name));
+    compare_all(root, dpkg, &mut found, &roots);
+    (installed, found)
+}
+
+/// Sets each package against apt's index.
+fn compare_all(
+    root: &RootDir,
+    dpkg: &Dpkg,
+    found: &mut [AtHand],
+    roots: &HashMap<String, RootDir>,
+) {
     let mut indexes = dpkg.apt.indexes.clone();
     let names: HashSet<&[u8]> = found
         .iter()
@@ -140,7 +151,39 @@ pub(super) fn collect(
             compare(place, archive, &offers);
         }
     }
-    (installed, found)
+}
+
+/// Of these packages, those that are at hand in exactly the installed version.
+pub(in crate::facts) fn exactly(
+    root: &RootDir,
+    dpkg: &Dpkg,
+    wanted: &[&Package],
+    folders: &[&Path],
+) -> Vec<AtHand> {
+    let mut found = Vec::new();
+    for archive in &dpkg.apt.cache.archives {
+        let named = |one: &&&Package| one.name == archive.package && one.version == archive.version;
+        if wanted.iter().any(|one| named(&one)) {
+            found.extend(open(root, archive, None));
+        }
+    }
+    let mut roots = HashMap::new();
+    for folder in folders {
+        let shown = folder.display().to_string();
+        if let Ok(opened) = RootDir::open(*folder) {
+            found.extend(in_folder(&opened, &shown));
+            roots.insert(shown, opened);
+        }
+    }
+    found.retain(|archive| {
+        let one = &archive.relations;
+        wanted.iter().any(|own| {
+            (&own.name, &own.version, &own.architecture)
+                == (&one.name, &one.version, &one.architecture)
+        })
+    });
+    compare_all(root, dpkg, &mut found, &roots);
+    found
 }
 
 /// The packages of a folder.

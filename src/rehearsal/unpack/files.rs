@@ -8,13 +8,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use md5::{Digest, Md5};
 
+use super::copy::copy;
 use super::lists::Lists;
 use super::stanza;
 use super::{Rules, remove};
@@ -129,8 +130,16 @@ impl<'a> Files<'a> {
         Ok(true)
     }
 
+    /// Notes an entry that may stay where it is.
+    pub(super) fn seen(&mut self, entry: &Entry, path: &[u8]) {
+        self.placed.listed.push(path.to_vec());
+        if matches!(entry.what, What::Symlink(_)) {
+            self.links.insert(path.to_vec());
+        }
+    }
+
     /// The path of an entry, without anything before it.
-    fn path(&self, entry: &Entry) -> Result<Vec<u8>, Fault> {
+    pub(super) fn path(&self, entry: &Entry) -> Result<Vec<u8>, Fault> {
         let path = relative(&entry.path);
         let refused = |why: &str| {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
@@ -160,7 +169,7 @@ impl<'a> Files<'a> {
 
     /// Where a path of this package lies, without any link; directories on the
     /// way are made.
-    fn exact_path(&self, path: &[u8]) -> Result<PathBuf> {
+    pub(super) fn exact_path(&self, path: &[u8]) -> Result<PathBuf> {
         let package = self.key.0.as_str();
         let real = self.rules.diversions.of(path, package).unwrap_or(path);
         let full = PathBuf::from(OsStr::from_bytes(&with_slash(real)));
@@ -192,7 +201,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn directory(&mut self, entry: &Entry, path: &[u8], at: &Path) -> Result<()> {
+    pub(super) fn directory(&mut self, entry: &Entry, path: &[u8], at: &Path) -> Result<()> {
         let root = self.write.root();
         self.exact.insert(path.to_vec(), at.to_owned());
         if root
@@ -244,7 +253,13 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    fn symlink(&mut self, entry: &Entry, path: &[u8], at: &Path, text: &[u8]) -> Result<()> {
+    pub(super) fn symlink(
+        &mut self,
+        entry: &Entry,
+        path: &[u8],
+        at: &Path,
+        text: &[u8],
+    ) -> Result<()> {
         let target = Path::new(OsStr::from_bytes(text));
         if !is_link_text(target) {
             anyhow::bail!("a link of no text");
@@ -305,7 +320,7 @@ impl<'a> Files<'a> {
 
     /// Owner, group and mode: the operator's, else those of the archive, by the
     /// names that the patient knows.
-    fn attributes(&self, entry: &Entry, path: &[u8]) -> Result<(u32, u32, u32)> {
+    pub(super) fn attributes(&self, entry: &Entry, path: &[u8]) -> Result<(u32, u32, u32)> {
         let accounts = &self.rules.accounts;
         let mut overrides = self.rules.overrides.iter();
         if let Some(own) = overrides.find(|own| own.path == path) {
@@ -408,35 +423,17 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn with_slash(path: &[u8]) -> Vec<u8> {
+pub(super) fn with_slash(path: &[u8]) -> Vec<u8> {
     [b"/", path].concat()
 }
 
-fn shown(path: &[u8]) -> String {
+pub(super) fn shown(path: &[u8]) -> String {
     encode(Path::new(OsStr::from_bytes(&with_slash(path))))
 }
 
-fn stamp(entry: &Entry) -> Stamp {
+pub(super) fn stamp(entry: &Entry) -> Stamp {
     Stamp {
         sec: i64::try_from(entry.mtime).unwrap_or(0),
         nsec: 0,
-    }
-}
-
-/// Copies at most `size` bytes; how many there were.
-fn copy(from: &mut dyn Read, size: u64, to: &mut impl Write, sum: &mut Md5) -> io::Result<u64> {
-    let mut buffer = [0; 64 << 10];
-    let mut from = from.take(size);
-    let mut copied = 0;
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        to.write_all(&buffer[..read])?;
-        sum.update(&buffer[..read]);
-        copied += read as u64;
     }
 }

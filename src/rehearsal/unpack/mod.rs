@@ -5,6 +5,7 @@
 //! version and the prerm and postrm of the old one are skipped. dpkg of the
 //! patient runs the postinst when it configures the package.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -21,10 +22,12 @@ use crate::sys::consent::WriteToken;
 use crate::sys::root_dir::RootDir;
 use crate::sys::write_root::WriteRoot;
 
+mod copy;
 mod database;
 mod files;
 mod info;
 mod lists;
+mod restore;
 mod stanza;
 mod triggers;
 
@@ -61,42 +64,81 @@ struct Unpacking<'a> {
 /// # Errors
 /// An archive that is damaged, not what it should be, or hostile; a file that
 /// is another package's; a tree that cannot be written.
-pub(super) fn unpack(root: &RootDir, token: &WriteToken, packages: &[Unpack]) -> Result<()> {
-    let home = PathBuf::from("/var/lib/dpkg");
-    let home = root.resolve(&home).map(|found| found.path);
-    let home = home.ok().context("there is no /var/lib/dpkg")?;
-    let stanzas = Stanzas::read(root, &home).context("reading dpkg's status")?;
-    let read = |name: &str| root.read(home.join(name), FILE_MAX).unwrap_or_default();
-    let rules = Rules {
-        accounts: Accounts::of(root),
-        diversions: diversions::parse(&read("diversions")),
-        overrides: statoverride::parse(&read("statoverride")),
-        excludes: Excludes::of(root),
-    };
-    let lists = Lists::read(root, &home, &stanzas)?;
-    let mut work = Unpacking {
-        write: WriteRoot::new(root, token)?,
-        home,
-        rules,
-        stanzas,
-        lists,
-        activated: triggers::Activated::default(),
-    };
+pub(super) fn unpack(
+    root: &RootDir,
+    token: &WriteToken,
+    packages: &[Unpack],
+) -> Result<(), Failed> {
+    let mut work = Unpacking::begin(root, token)?;
     for package in packages {
-        work.one(package)
-            .with_context(|| format!("unpacking {}", package.label()))?;
+        let done = match package.files.is_empty() {
+            true => work.one(package),
+            false => restore::restore(&work, package),
+        };
+        let done = done.with_context(|| format!("unpacking {}", package.label()));
+        done.map_err(|error| Failed {
+            package: Some(Box::new(package.clone())),
+            error,
+        })?;
     }
-    let Unpacking { write, home, .. } = &work;
-    triggers::write(write, home, &work.activated).context("noting triggers")?;
-    database::write(write, home, &work.stanzas).context("writing dpkg's status")
+    if packages.iter().any(|package| package.files.is_empty()) {
+        work.end()?;
+    }
+    Ok(())
 }
 
-impl Unpacking<'_> {
-    fn one(&mut self, package: &Unpack) -> Result<()> {
-        let root = self.write.root();
+/// Why packages were not unpacked.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// The package at fault; none when it was none's.
+    pub(super) package: Option<Box<Unpack>>,
+    pub(super) error: anyhow::Error,
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self {
+            package: None,
+            error,
+        }
+    }
+}
+
+impl<'a> Unpacking<'a> {
+    fn begin(root: &'a RootDir, token: &'a WriteToken) -> Result<Self> {
+        let home = PathBuf::from("/var/lib/dpkg");
+        let home = root.resolve(&home).map(|found| found.path);
+        let home = home.ok().context("there is no /var/lib/dpkg")?;
+        let stanzas = Stanzas::read(root, &home).context("reading dpkg's status")?;
+        let read = |name: &str| root.read(home.join(name), FILE_MAX).unwrap_or_default();
+        let rules = Rules {
+            accounts: Accounts::of(root),
+            diversions: diversions::parse(&read("diversions")),
+            overrides: statoverride::parse(&read("statoverride")),
+            excludes: Excludes::of(root),
+        };
+        let lists = Lists::read(root, &home, &stanzas)?;
+        Ok(Self {
+            write: WriteRoot::new(root, token)?,
+            home,
+            rules,
+            stanzas,
+            lists,
+            activated: triggers::Activated::default(),
+        })
+    }
+
+    fn end(&self) -> Result<()> {
+        let Self { write, home, .. } = self;
+        triggers::write(write, home, &self.activated).context("noting triggers")?;
+        database::write(write, home, &self.stanzas).context("writing dpkg's status")
+    }
+
+    /// Opens a package and makes sure that it is the wanted one.
+    fn open(&self, package: &Unpack) -> Result<(Deb<File>, Members)> {
         let elsewhere;
         let place = match &package.folder {
-            None => root,
+            None => self.write.root(),
             Some(folder) => {
                 elsewhere = RootDir::open(folder).with_context(|| format!("opening {folder}"))?;
                 &elsewhere
@@ -106,9 +148,9 @@ impl Unpacking<'_> {
         let length = file.metadata()?.len();
         let mut deb = Deb::open(file, length).map_err(told)?;
         let members = Members::read(&mut deb)?;
-        let new = members.control().to_vec();
         let is = |name: &str, wanted: &str| {
-            control::field(&new, name).is_some_and(|value| value == wanted.as_bytes())
+            let value = control::field(members.control(), name);
+            value.is_some_and(|value| value == wanted.as_bytes())
         };
         if !is("Package", &package.package)
             || !is("Version", &package.version)
@@ -116,6 +158,13 @@ impl Unpacking<'_> {
         {
             bail!("inside {} is another package", package.place());
         }
+        Ok((deb, members))
+    }
+
+    fn one(&mut self, package: &Unpack) -> Result<()> {
+        let root = self.write.root();
+        let (mut deb, members) = self.open(package)?;
+        let new = members.control().to_vec();
         let old_key = database::installed_as(&self.stanzas, &new);
         let old = old_key.as_ref().and_then(|key| self.stanzas.get(key));
         let old = old.map(<[u8]>::to_vec);
@@ -178,5 +227,7 @@ fn remove(write: &WriteRoot<'_>, path: &Path) -> std::io::Result<()> {
     }
 }
 
+#[cfg(test)]
+mod restore_tests;
 #[cfg(test)]
 mod tests;

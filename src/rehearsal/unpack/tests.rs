@@ -10,14 +10,14 @@ use std::process::Command;
 use super::*;
 
 /// Where packages are made, and two trees that are alike.
-struct Lab {
+pub(super) struct Lab {
     _dir: tempfile::TempDir,
-    packages: PathBuf,
-    theirs: PathBuf,
-    ours: PathBuf,
+    pub(super) packages: PathBuf,
+    pub(super) theirs: PathBuf,
+    pub(super) ours: PathBuf,
 }
 
-fn shell(at: &Path, script: &str) {
+pub(super) fn shell(at: &Path, script: &str) {
     let ended = Command::new("bash")
         .args(["-ec", script])
         .current_dir(at)
@@ -55,7 +55,7 @@ printf 'root:x:0:\ndaemon:x:1:\n' > ROOT/etc/group
 
 impl Lab {
     /// Makes packages with `make`, and installs some with real dpkg.
-    fn new(make: &str, before: &str) -> Self {
+    pub(super) fn new(make: &str, before: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().to_owned();
         let packages = at.join("packages");
@@ -76,7 +76,7 @@ impl Lab {
         }
     }
 
-    fn wanted(&self, files: &[&str]) -> Vec<Unpack> {
+    pub(super) fn wanted(&self, files: &[&str]) -> Vec<Unpack> {
         let all = files.iter().map(|file| {
             let path = self.packages.join(file);
             let bytes = fs::File::open(&path).unwrap();
@@ -89,6 +89,7 @@ impl Lab {
                 folder: Some(self.packages.display().to_string()),
                 file: (*file).to_owned(),
                 checked: false,
+                files: Vec::new(),
             }
         });
         all.collect()
@@ -97,7 +98,8 @@ impl Lab {
     fn unpack(&self, files: &[&str]) -> Result<()> {
         let root = RootDir::open(&self.ours).unwrap();
         let token = WriteToken::for_rehearsal();
-        unpack(&root, &token, &self.wanted(files))
+        let unpacked = unpack(&root, &token, &self.wanted(files));
+        unpacked.map_err(|failed| failed.error)
     }
 
     /// Does the same by dpkg and by Lifeboot.
@@ -121,7 +123,7 @@ impl Lab {
 
 /// Of a tree all that counts; the times of directories and of what dpkg has just
 /// written, and its locks and logs, do not.
-fn seen(root: &Path) -> BTreeMap<PathBuf, String> {
+pub(super) fn seen(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut all = BTreeMap::new();
     for entry in walkdir::WalkDir::new(root).min_depth(1) {
         let entry = entry.unwrap();

@@ -120,6 +120,18 @@ impl Dpkg {
         self.packages.iter().filter(|p| p.held && p.on_disk())
     }
 
+    /// The package on disk with this label: `name`, or `name:architecture`.
+    pub fn labelled(&self, label: &str) -> Option<&Package> {
+        let (name, architecture) = match label.split_once(':') {
+            Some((name, architecture)) => (name, Some(architecture)),
+            None => (label, None),
+        };
+        let mut all = self.packages.iter().filter(|package| package.on_disk());
+        all.find(|package| {
+            package.name == name && architecture.is_none_or(|own| own == package.architecture)
+        })
+    }
+
     /// The package called `name`, of any architecture.
     pub fn named(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|p| p.name == name)
