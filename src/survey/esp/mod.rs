@@ -1,17 +1,22 @@
 //! What lies on an EFI system partition, read as the firmware reads it: from the
 //! partition itself, which may at the same time be a member of a mirror.
 
-use std::fs::File;
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::fat::{Entry, Fat, Place};
+use self::fat::{Entry, Fat, Place, ReadAt};
 use super::Source;
 
+mod edit;
 mod fat;
+mod name;
 pub mod program;
+mod put;
+mod table;
+
+pub use put::{Put, put};
 
 pub use program::{Loader, Program};
 
@@ -89,7 +94,10 @@ impl EspFile {
 pub(super) fn read(source: &Source) -> Esp {
     let mut esp = Esp::default();
     let read = source.open().map_err(|error: io::Error| error.to_string());
-    let read = read.and_then(|file| Walk::over(&file, source, &mut esp.files));
+    let read = read.and_then(|file| {
+        let read_at = |at, length| source.read_at(&file, at, length);
+        Walk::over(&read_at, source.bytes, &mut esp.files)
+    });
     esp.unreadable = read.err();
     esp.files.sort_by(|a, b| a.path.cmp(&b.path));
     esp
@@ -101,8 +109,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn over(file: &File, source: &Source, files: &mut Vec<EspFile>) -> Result<(), String> {
-        let fat = Fat::open(file, source)?;
+    fn over(read_at: ReadAt<'_>, bytes: u64, files: &mut Vec<EspFile>) -> Result<(), String> {
+        let fat = Fat::open(read_at, bytes)?;
         let mut todo = vec![(String::new(), fat.root(), 0)];
         let mut walk = Walk { fat, files };
         let mut seen = 0;
