@@ -197,7 +197,9 @@ impl<'s> Editor<'s> {
             return Ok(0);
         }
         let size = usize::try_from(self.shape.cluster_bytes).unwrap_or(usize::MAX);
-        let clusters = self.table.take(content.len().div_ceil(size), self.shape.cluster_bytes)?;
+        let clusters = self
+            .table
+            .take(content.len().div_ceil(size), self.shape.cluster_bytes)?;
         for (cluster, part) in clusters.iter().zip(content.chunks(size)) {
             self.fresh.insert(*cluster);
             // What else is in the last sector belongs to nobody.
@@ -270,7 +272,8 @@ impl<'s> Editor<'s> {
             return Err("a directory is full".into());
         }
         let more = self.store(&vec![0; size])?;
-        self.table.link(last.ok_or("a directory has no cluster")?, more);
+        self.table
+            .link(last.ok_or("a directory has no cluster")?, more);
         self.add(folder, slots)
     }
 
@@ -334,7 +337,9 @@ impl<'s> Editor<'s> {
             }
             for entry in entries(&self.raw(folder).map_err(damaged)?, self.shape.width) {
                 let inside = format!("{path}/{}", entry.name);
-                left = left.checked_sub(1).ok_or("it has more files than are looked at")?;
+                left = left
+                    .checked_sub(1)
+                    .ok_or("it has more files than are looked at")?;
                 if entry.is_directory {
                     if depth == DEPTH_MAX {
                         return Err("its directories lie too deep".into());

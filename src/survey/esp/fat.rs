@@ -160,7 +160,9 @@ impl Shape {
             data_at,
             fixed: (fixed_at, usize::try_from(fixed_bytes).unwrap_or(0)),
             root,
-            info_at: half(48).filter(|at| is_long && (1..reserved).contains(at)).map(|at| at * sector),
+            info_at: half(48)
+                .filter(|at| is_long && (1..reserved).contains(at))
+                .map(|at| at * sector),
             mirrored: !is_long || half(40).is_some_and(|flags| flags & 0x80 == 0),
         })
     }
@@ -197,7 +199,10 @@ impl<'s> Fat<'s> {
     /// What cannot be read or makes no sense.
     pub(super) fn directory(&mut self, place: Place) -> Result<Vec<Entry>, String> {
         let raw = match place {
-            Place::Fixed => self.read(self.shape.fixed.0, self.shape.fixed.1.min(DIRECTORY_BYTES_MAX))?,
+            Place::Fixed => self.read(
+                self.shape.fixed.0,
+                self.shape.fixed.1.min(DIRECTORY_BYTES_MAX),
+            )?,
             Place::Chain(first) => self.chain(first, None)?,
         };
         Ok(entries(&raw, self.shape.width))
@@ -240,7 +245,8 @@ impl<'s> Fat<'s> {
             self.expect_cluster(start)?;
             loop {
                 next = self.next(last)?;
-                let wanted = run.saturating_mul(self.shape.cluster_bytes) < (most - bytes.len()) as u64;
+                let wanted =
+                    run.saturating_mul(self.shape.cluster_bytes) < (most - bytes.len()) as u64;
                 match next {
                     Some(cluster) if wanted && cluster == last.wrapping_add(1) => {
                         self.expect_cluster(cluster)?;

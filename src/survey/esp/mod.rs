@@ -73,6 +73,17 @@ impl Esp {
 }
 
 impl EspFile {
+    /// What is known of a file of a package that is to be put there.
+    pub fn of(path: &str, bytes: &[u8]) -> Self {
+        let mut file = Self {
+            path: path.to_owned(),
+            bytes: bytes.len() as u64,
+            ..Self::default()
+        };
+        file.look_into(path.strip_suffix(".signed").unwrap_or(path), bytes);
+        file
+    }
+
     fn look_into(&mut self, path: &str, bytes: &[u8]) {
         if bytes.len() as u64 == self.bytes {
             let digest = Sha256::digest(bytes);
@@ -88,6 +99,32 @@ impl EspFile {
     pub fn is_called_program(&self) -> bool {
         is_program(&self.path)
     }
+}
+
+/// All of a file on the partition in `source`, of at most `most` bytes.
+///
+/// # Errors
+/// It is not there, too long, or cannot be read.
+pub fn content(source: &Source, path: &str, most: usize) -> Result<Vec<u8>, String> {
+    let file = source.open().map_err(|error| error.to_string())?;
+    let read_at = |at, length| source.read_at(&file, at, length);
+    let mut fat = Fat::open(&read_at, source.bytes)?;
+    let mut place = fat.root();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        let gone = || format!("{path} is not there any more");
+        let found = fat.directory(place)?.into_iter();
+        let mut found = found.filter(|entry| entry.name.eq_ignore_ascii_case(part));
+        let found = found.next().ok_or_else(gone)?;
+        match (parts.peek(), found.is_directory) {
+            (Some(_), true) => place = Place::Chain(found.cluster),
+            (None, false) if usize::try_from(found.bytes).is_ok_and(|bytes| bytes <= most) => {
+                return fat.content(&found, most);
+            }
+            _ => return Err(gone()),
+        }
+    }
+    Err(format!("{path} is no file"))
 }
 
 /// Reads the partition in `source`.

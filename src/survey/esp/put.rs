@@ -115,8 +115,7 @@ fn stamp(seconds: u64) -> (u16, u16) {
     };
     let year = u16::try_from(time.year() - 1980).unwrap_or(0);
     let date = year << 9 | u16::from(u8::from(time.month())) << 5 | u16::from(time.day());
-    let clock = u16::from(time.hour()) << 11
-        | u16::from(time.minute()) << 5
-        | u16::from(time.second() / 2);
+    let clock =
+        u16::from(time.hour()) << 11 | u16::from(time.minute()) << 5 | u16::from(time.second() / 2);
     (date, clock)
 }

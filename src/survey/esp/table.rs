@@ -98,7 +98,11 @@ impl Table {
         Some(match self.width {
             Width::Fat12 => {
                 let value = half(cluster + cluster / 2)?;
-                let value = if cluster % 2 == 1 { value >> 4 } else { value & 0xFFF };
+                let value = if cluster % 2 == 1 {
+                    value >> 4
+                } else {
+                    value & 0xFFF
+                };
                 long(value, 0xFF0)
             }
             Width::Fat16 => long(half(cluster * 2)?, 0xFFF0),
@@ -138,11 +142,18 @@ impl Table {
                 have >> 10
             ));
         }
-        let together = |run: &&[usize]| run.last().zip(run.first()).is_some_and(|(l, f)| l - f + 1 == count);
+        let together = |run: &&[usize]| {
+            run.last()
+                .zip(run.first())
+                .is_some_and(|(l, f)| l - f + 1 == count)
+        };
         let after = free.partition_point(|at| *at < self.from);
         let mut runs = free[after..].windows(count).chain(free.windows(count));
         let run = runs.find(together).unwrap_or(&free[..count]);
-        let chain: Vec<u32> = run.iter().filter_map(|at| u32::try_from(*at).ok()).collect();
+        let chain: Vec<u32> = run
+            .iter()
+            .filter_map(|at| u32::try_from(*at).ok())
+            .collect();
         self.from = run.last().map_or(2, |last| last + 1);
         for (number, cluster) in chain.iter().enumerate() {
             self.link(*cluster, chain.get(number + 1).copied().unwrap_or(END));
@@ -198,7 +209,9 @@ impl Table {
         }
         if let Some(at) = shape.info_at {
             let mut info = read_at(at, SECTOR).map_err(|error| error.to_string())?;
-            let known = INFO.iter().all(|(at, magic)| u32_at(&info, *at) == Some(*magic));
+            let known = INFO
+                .iter()
+                .all(|(at, magic)| u32_at(&info, *at) == Some(*magic));
             let free = u32_at(&info, INFO_FREE).filter(|free| known && *free != UNKNOWN);
             let now = free.and_then(|free| u32::try_from(i64::from(free) - self.taken).ok());
             if let Some(now) = now {
