@@ -728,6 +728,7 @@ fn what_grub_install_left_in_boot_serves_or_the_reason_is_told() {
     assert!(raw(&disk) == before);
     // The UUID of the filesystem is not known before it is made: GRUB that was
     // made for its partition.
+    let bench = Bench::new();
     let own = core(&bench, "(,gpt1)/boot/grub", None);
     let (disk, _) = one_disk(&bench, &[("boot/grub/x86_64-efi/core.efi", &own)]);
     repaired_and_undone(&bench, &disk, id, || {
