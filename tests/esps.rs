@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bench::{Answer, Bench, DATA, SECTOR, diagnose, is_root, lifeboot, write_at};
+use lifeboot::survey::esp::{self, Put};
+use lifeboot::survey::{Partition, survey_of};
 use serde_json::{Value, json};
 
 const SHIM: &str = "/usr/lib/shim/shimx64.efi";
@@ -558,4 +560,316 @@ fn damaged_filesystems_end_and_are_told() {
             assert!(done.status.success(), "{at} {value}: {done:?}");
         }
     }
+}
+
+/// All bytes of the ESP.
+fn raw(disk: &Path) -> Vec<u8> {
+    use std::os::unix::fs::FileExt;
+    let mut raw = vec![0; usize::try_from(ESP_SECTORS * SECTOR).unwrap()];
+    let file = fs::File::open(disk).unwrap();
+    file.read_exact_at(&mut raw, ESP * SECTOR).unwrap();
+    raw
+}
+
+/// What mtools reads of a file.
+fn get(disk: &Path, path: &str) -> Vec<u8> {
+    let read = mtools(disk, "mtype").arg(format!("::{path}")).output();
+    let read = read.unwrap();
+    assert!(read.status.success(), "{path}: {read:?}");
+    read.stdout
+}
+
+/// dosfstools find nothing wrong.
+#[track_caller]
+fn assert_sound(bench: &Bench, disk: &Path) {
+    let image = bench.path("esp.img");
+    fs::write(&image, raw(disk)).unwrap();
+    let said = Command::new("fsck.vfat").arg("-n").arg(&image).output();
+    let said = said.unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    // mkfs.vfat wrote its own mark of damage nowhere.
+    assert!(said.status.success(), "{text}");
+}
+
+fn esp_of(disk: &Path) -> Partition {
+    let survey = survey_of(&[disk.to_path_buf()]).unwrap();
+    let mut parts = survey.disks[0].partitions.clone().into_iter();
+    parts.find(|part| part.purpose == "esp").unwrap()
+}
+
+/// A server on one disk without an array, whose packages brought these files.
+fn one_disk(bench: &Bench, packaged: &[(&str, &[u8])]) -> (PathBuf, String) {
+    let tree = bench.tree("packaged", |root| {
+        fs::create_dir_all(root.join("boot/grub/x86_64-efi")).unwrap();
+        fs::write(root.join("etc/os-release"), "ID=debian\n").unwrap();
+        let menu =
+            "set default=\"0\"\nmenuentry 'Debian' {\n linux /boot/vmlinuz-1 root=UUID=x\n}\n";
+        fs::write(root.join("boot/grub/grub.cfg"), menu).unwrap();
+        for (path, content) in packaged {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    });
+    let table = format!(
+        "label: gpt\nstart=4096, size=131072\nstart={ESP}, size={ESP_SECTORS}, type=uefi\n"
+    );
+    let mib = (ESP + ESP_SECTORS + 4096) * SECTOR / (1 << 20);
+    let disk = bench.disk("one.img", mib, &table);
+    bench.ext4(&disk, 4096, 65536, Some(&tree));
+    let mut uuid = [0; 16];
+    use std::os::unix::fs::FileExt;
+    let file = fs::File::open(&disk).unwrap();
+    file.read_exact_at(&mut uuid, 4096 * SECTOR + 1024 + 0x68)
+        .unwrap();
+    format(&disk, &["-F", "32", "-s", "1"]);
+    (disk, lifeboot::survey::signature::uuid_text(&uuid))
+}
+
+fn ids_of_esp(answer: &Answer) -> Vec<String> {
+    let all = told(answer).into_iter().map(|(id, _, _)| id);
+    all.filter(|id| id.contains("esp")).collect()
+}
+
+/// Repairs what `id` names and takes it back: the ESP is the same to the last
+/// bit. Gives the ESP as it was repaired.
+#[track_caller]
+fn repaired_and_undone(bench: &Bench, disk: &Path, id: &str, look: impl FnOnce()) {
+    let path = disk.to_str().unwrap();
+    let before = raw(disk);
+    let answer = diagnose(&[disk]);
+    assert!(
+        ids_of_esp(&answer).contains(&id.to_owned()),
+        "{}",
+        answer.stderr
+    );
+    let done = Answer::of(&["repair", "--yes", "--json", "--only", id, "--disk", path]);
+    let committed = &done.json["committed"]["outcome"];
+    assert_eq!(
+        committed, "committed",
+        "{} {}",
+        done.stderr, done.json["before"]["plan"]
+    );
+    assert_eq!(ids_of_esp(&diagnose(&[disk])), [""; 0]);
+    assert_sound(bench, disk);
+    look();
+    let undone = lifeboot(&["undo", "--yes", "--disk", path]);
+    assert!(undone.status.success(), "{undone:?}");
+    assert!(raw(disk) == before, "the undo left something on the ESP");
+}
+
+#[test]
+fn loaders_of_the_packages_are_put_as_grub_install_puts_them() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let shim = fs::read(SHIM).unwrap();
+    let keys = fs::read("/usr/lib/shim/mmx64.efi").unwrap();
+    let fallback = fs::read("/usr/lib/shim/fbx64.efi").unwrap();
+    let list = fs::read("/usr/lib/shim/BOOTX64.CSV").unwrap();
+    let grub = core(&bench, "/EFI/debian", None);
+    let packaged: [(&str, &[u8]); 5] = [
+        ("usr/lib/shim/shimx64.efi.signed", &shim),
+        ("usr/lib/shim/mmx64.efi.signed", &keys),
+        ("usr/lib/shim/fbx64.efi.signed", &fallback),
+        ("usr/lib/shim/BOOTX64.CSV", &list),
+        ("usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", &grub),
+    ];
+    let (disk, uuid) = one_disk(&bench, &packaged);
+    let id = "firmware/esp-loader-missing";
+    repaired_and_undone(&bench, &disk, id, || {
+        let at = |path: &str| get(&disk, &format!("EFI/{path}"));
+        for place in ["debian/shimx64.efi", "BOOT/BOOTX64.EFI"] {
+            assert!(at(place) == shim, "{place}");
+        }
+        for place in ["debian/grubx64.efi", "BOOT/grubx64.efi"] {
+            assert!(at(place) == grub, "{place}");
+        }
+        for place in ["debian/mmx64.efi", "BOOT/mmx64.efi"] {
+            assert!(at(place) == keys, "{place}");
+        }
+        assert!(at("debian/fbx64.efi") == fallback && at("debian/BOOTX64.CSV") == list);
+        // What install-signed.patch of Debian's GRUB writes, without a hint.
+        let stub = format!(
+            "search.fs_uuid {uuid} root \nset prefix=($root)'/boot/grub'\n\
+             configfile $prefix/grub.cfg\n"
+        );
+        assert_eq!(String::from_utf8(at("debian/grub.cfg")).unwrap(), stub);
+    });
+    // A program that is cut off is replaced, and the others stay.
+    for (path, content) in [
+        ("EFI/BOOT/BOOTX64.EFI", &shim[..]),
+        ("EFI/BOOT/grubx64.efi", &grub[..grub.len() / 2]),
+        ("EFI/Microsoft/Boot/bootmgfw.efi", b"not ours"),
+    ] {
+        put(&bench, &disk, path, content);
+    }
+    repaired_and_undone(&bench, &disk, "firmware/esp-loader-damaged", || {
+        assert!(get(&disk, "EFI/BOOT/grubx64.efi") == grub);
+        assert!(get(&disk, "EFI/Microsoft/Boot/bootmgfw.efi") == b"not ours");
+    });
+}
+
+#[test]
+fn what_grub_install_left_in_boot_serves_or_the_reason_is_told() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let id = "firmware/esp-loader-missing";
+    let (disk, _) = one_disk(&bench, &[]);
+    let before = raw(&disk);
+    let path = disk.to_str().unwrap();
+    let answer = Answer::of(&["repair", "--yes", "--json", "--only", id, "--disk", path]);
+    assert!(answer.json["committed"].is_null(), "{}", answer.stderr);
+    let refused = answer.json["before"]["plan"]["refused"].to_string();
+    assert!(refused.contains("shim-signed"), "{refused}");
+    assert!(raw(&disk) == before);
+    // The UUID of the filesystem is not known before it is made: GRUB that was
+    // made for its partition.
+    let bench = Bench::new();
+    let own = core(&bench, "(,gpt1)/boot/grub", None);
+    let (disk, _) = one_disk(&bench, &[("boot/grub/x86_64-efi/core.efi", &own)]);
+    repaired_and_undone(&bench, &disk, id, || {
+        for place in ["EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi"] {
+            assert!(get(&disk, place) == own, "{place}");
+        }
+    });
+}
+
+#[test]
+fn a_wrong_uuid_is_corrected_in_one_sector() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let (disk, uuid) = one_disk(&bench, &[]);
+    let stub = |uuid: &str| {
+        format!(
+            "search.fs_uuid {uuid} root hd0,gpt1 \nset prefix=($root)'/boot/grub'\n\
+             configfile $prefix/grub.cfg\n"
+        )
+    };
+    let wrong = "0d3c0d3c-0000-4000-8000-00000000dead";
+    let grub = core(&bench, "/EFI/debian", None);
+    put(&bench, &disk, "EFI/BOOT/BOOTX64.EFI", &grub);
+    put(&bench, &disk, "EFI/debian/grub.cfg", stub(wrong).as_bytes());
+    let before = raw(&disk);
+    repaired_and_undone(&bench, &disk, "bootloader/esp-uuid-unknown", || {
+        let now = get(&disk, "EFI/debian/grub.cfg");
+        assert_eq!(String::from_utf8(now).unwrap(), stub(&uuid));
+        let (now, size) = (raw(&disk), 512);
+        let pairs = now.chunks(size).zip(before.chunks(size));
+        assert_eq!(pairs.filter(|(new, old)| new != old).count(), 1);
+    });
+}
+
+#[test]
+fn the_loader_of_one_disk_is_planned_for_the_other() {
+    let Some((bench, [a, b], loaders)) = bench() else {
+        return;
+    };
+    let of = |answer: &Answer, field: &str| {
+        let all = answer.json["plan"][field].as_array().unwrap().clone();
+        let own = |one: &Value| {
+            let id = one["removes"]["id"].as_str().unwrap();
+            id.contains("esp")
+        };
+        all.into_iter().find(own)
+    };
+    let break_it = |how: usize| {
+        loaders.install(&bench, &b);
+        match how {
+            0 => run(mtools(&b, "mdeltree").arg("::EFI")),
+            1 => remove(&b, "EFI/BOOT/grubx64.efi"),
+            2 => {
+                let cut = &loaders.grub[..loaders.grub.len() / 2];
+                put(&bench, &b, "EFI/BOOT/grubx64.efi", cut);
+            }
+            3 => remove(&b, "EFI/debian/grub.cfg"),
+            _ => put(&bench, &b, "EFI/BOOT/BOOTX64.EFI", b""),
+        }
+    };
+    for how in 0..5 {
+        break_it(how);
+        let answer = diagnose(&[&a, &b]);
+        let repair = of(&answer, "repairs").unwrap_or_else(|| panic!("{how}: no repair"));
+        assert_eq!(repair["name"], "put-loaders-on-esp");
+        assert_eq!(repair["esp"]["disk"], "b.img");
+        // What the plan says is done, piece by piece: a cut leaves all files.
+        let from = esp_of(&a);
+        let files = repair["esp"]["files"].as_array().unwrap().iter();
+        let files: Vec<Put> = files
+            .map(|file| {
+                let path = file["from"]["esp"]["path"].as_str().unwrap();
+                assert_eq!(file["from"]["esp"]["disk"], "a.img");
+                Put {
+                    path: file["path"].as_str().unwrap().to_owned(),
+                    content: esp::content(&from.source, path, 1 << 24).unwrap(),
+                }
+            })
+            .collect();
+        let (to, old) = (esp_of(&b), raw(&b));
+        let replaced = |path: &str| files.iter().any(|put| put.path == path);
+        let files_before = to.esp.clone().unwrap().files;
+        for piece in esp::put(&to.source, &files, 1_790_000_000).unwrap() {
+            let at = usize::try_from(piece.at).unwrap();
+            assert!(old[at..at + piece.before.len()] == piece.before);
+            write_at(&b, ESP * SECTOR + piece.at, &piece.after);
+            let now = esp_of(&b).esp.unwrap();
+            for file in files_before.iter().filter(|file| !replaced(&file.path)) {
+                assert!(now.files.contains(file), "{how}: {}", file.path);
+            }
+        }
+        assert_sound(&bench, &b);
+        assert_eq!(esp_of(&b).esp, esp_of(&a).esp, "{how}");
+        expect(&diagnose(&[&a, &b]), &[]);
+        assert_eq!(esp::put(&to.source, &files, 0), Ok(Vec::new()));
+    }
+    // Which of two that differ is the newer one is not guessed.
+    let other = core(&bench, "/EFI/debian", Some("set x=1\n"));
+    put(&bench, &b, "EFI/BOOT/grubx64.efi", &other);
+    let answer = diagnose(&[&a, &b]);
+    assert_eq!(of(&answer, "repairs"), None);
+    let why = of(&answer, "refused").unwrap()["why"].to_string();
+    assert!(why.contains("newer"), "{why}");
+}
+
+#[test]
+fn nothing_is_put_on_a_damaged_filesystem() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let (disk, _) = one_disk(&bench, &[]);
+    put(&bench, &disk, "EFI/BOOT/BOOTX64.EFI", &[7; 20_000]);
+    put(&bench, &disk, "EFI/debian/grub.cfg", &[8; 2_000]);
+    let whole = raw(&disk);
+    let files = |content: Vec<u8>| {
+        let path = "/EFI/debian/grubx64.efi".to_owned();
+        [Put { path, content }]
+    };
+    let part = esp_of(&disk);
+    assert!(esp::put(&part.source, &files(vec![1; 9000]), 0).is_ok());
+    let why = esp::put(&part.source, &files(vec![1; 60 << 20]), 0).unwrap_err();
+    assert!(why.contains("KiB are free"), "{why}");
+    let reserved = usize::from(u16::from_le_bytes([whole[14], whole[15]])) * 512;
+    let table = usize::try_from(u32::from_le_bytes(whole[36..40].try_into().unwrap())).unwrap();
+    // Both tables: rings, shared clusters, free ones in use, numbers of nothing.
+    for at in 2..45 {
+        for value in [0_u32, 1, 3, 5, 0x0FFF_FFF7, 0x00FF_FFFF] {
+            for copy in [0, 1] {
+                let place = ESP * SECTOR + (reserved + copy * table * 512 + at * 4) as u64;
+                write_at(&disk, place, &value.to_le_bytes());
+            }
+            let put = esp::put(&part.source, &files(vec![1; 9000]), 0);
+            assert!(put.is_err(), "{at} {value}");
+            write_at(&disk, ESP * SECTOR, &whole[..reserved + 2 * table * 512]);
+        }
+    }
+    // One table alone.
+    write_at(&disk, ESP * SECTOR + reserved as u64 + 12, &[9]);
+    let why = esp::put(&part.source, &files(vec![1; 9000]), 0).unwrap_err();
+    assert!(why.contains("tables differ"), "{why}");
 }

@@ -271,7 +271,7 @@ fn partition_number(name: &str) -> Option<u32> {
         .ok()
 }
 
-fn uuid_of<'f>(facts: &'f Facts, volume: &str) -> Option<&'f str> {
+pub(super) fn uuid_of<'f>(facts: &'f Facts, volume: &str) -> Option<&'f str> {
     content_uuid(&facts.assembly.volume(volume)?.content)
 }
 

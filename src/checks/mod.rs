@@ -152,6 +152,7 @@ use common::{boot_unseen, dpkg, is_between, on_its_disks, rpm, some, tree_with_u
 
 pub(crate) use array_name_unknown::{Misnamed, misnamed};
 pub(crate) use bios_boot::good_loaders;
+pub(crate) use uefi_boot::candidates as esps;
 
 /// One check.
 #[derive(Debug)]

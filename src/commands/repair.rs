@@ -333,7 +333,7 @@ fn commit_files(
     if let Some(rehearsed) = rehearsed {
         rehearsed.check(root)?;
     }
-    let disks = boot_loader::disks(patient.survey(), plan, &mut actions)?;
+    let disks = boot_loader::disks(patient.survey(), sysroot, plan, &mut actions)?;
     let none = Stock::default();
     let stock = rehearsed.map_or(&none, |rehearsed| &rehearsed.stock);
     let supplies = Supplies {
@@ -344,7 +344,7 @@ fn commit_files(
     let summary =
         uninterrupted(|| journal::commit_with(root, token, header, &actions, supplies, tell))?;
     say("lifeboot: looking again ...");
-    if !plan.loaders().is_empty() {
+    if !plan.loaders().is_empty() || !plan.esps().is_empty() {
         // The disks are other ones than those that were looked at.
         patient.close()?;
         return Ok((summary, diagnosed(&args.target)?));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assembly::Assembly;
 use crate::survey::Survey;
+use crate::survey::esp::EspFile;
 use crate::sys::root_dir::RootDir;
 use crate::sysroot::{Origin, Search, Sysroot};
 
@@ -16,6 +17,7 @@ mod boot_files;
 pub mod critical;
 pub mod database;
 pub mod earlier;
+pub mod efi_programs;
 pub mod elf;
 pub mod grub;
 pub mod grub_modules;
@@ -102,6 +104,9 @@ pub struct Tree {
     pub surroundings: Surroundings,
     /// Kernels and boot loader configuration.
     pub kernels: Kernels,
+    /// Boot loaders for UEFI that its packages brought.
+    #[serde(default)]
+    pub efi_programs: Vec<EspFile>,
     /// What is inside the initramfs.
     #[serde(default)]
     pub initramfs: Initramfs,
@@ -270,6 +275,7 @@ impl Tree {
             integrity,
             surroundings,
             kernels,
+            efi_programs: efi_programs::collect(root, on_disks.then_some(survey)),
             initramfs,
             mounts,
             mdadm_conf: mdadm_conf::collect(root),

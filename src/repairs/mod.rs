@@ -19,14 +19,17 @@ mod correct_fstab_device;
 mod correct_fstab_type;
 mod edit;
 mod enable_service;
+mod esp_files;
 mod finish_packages;
 mod give_rights;
 mod host_keys;
+mod install_loaders;
 mod make_mount_points;
 mod name_card;
 mod pass_over_container;
 mod plan;
 mod program;
+mod put_loaders_on_esp;
 mod rebuild_initramfs;
 mod rejoin_leg;
 mod remove_nologin;
@@ -47,6 +50,7 @@ mod unpack_packages;
 pub use array_work::ArrayWork;
 pub use copy_boot_loader::LoaderCopy;
 pub use edit::Edit;
+pub use esp_files::{EspPut, EspSource, EspWork};
 pub use plan::{Plan, plan};
 pub use program::Program;
 pub use unpack_packages::Unpack;
@@ -115,6 +119,7 @@ struct Outline {
     unpack: Vec<Unpack>,
     programs: Vec<Program>,
     loader: Option<LoaderCopy>,
+    esp: Option<EspWork>,
     work: Option<ArrayWork>,
     minutes: u32,
     /// Why it cannot be done here.
@@ -134,6 +139,7 @@ impl Default for Outline {
             unpack: Vec::new(),
             programs: Vec::new(),
             loader: None,
+            esp: None,
             work: None,
             minutes: MINUTES,
             refused: None,
@@ -174,6 +180,7 @@ const REPAIRS: &[&Kind] = &[
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &copy_boot_loader::KIND,
+    &put_loaders_on_esp::KIND,
     &start_degraded::KIND,
     &rejoin_leg::KIND,
 ];
@@ -208,6 +215,9 @@ pub struct Repair {
     /// The boot loader of a disk that goes to another one, after all files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loader: Option<LoaderCopy>,
+    /// Files that an EFI system partition gets, after all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub esp: Option<EspWork>,
     /// Work on an array, which cannot be taken back. It is done only when the
     /// operator asked for this repair by name or agreed to it.
     #[serde(skip_serializing_if = "Option::is_none")]

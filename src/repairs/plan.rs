@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{
-    ArrayWork, EDITS, Edit, Key, LoaderCopy, MINUTES, Program, REPAIRS, Refused, Repair, Risk,
-    Unpack, edit,
+    ArrayWork, EDITS, Edit, EspWork, Key, LoaderCopy, MINUTES, Program, REPAIRS, Refused, Repair,
+    Risk, Unpack, edit,
 };
 use crate::checks::by_id;
 use crate::facts::Facts;
@@ -72,6 +72,26 @@ impl Plan {
         let mut all: Vec<_> = all.filter_map(|repair| repair.loader.as_ref()).collect();
         // Several findings about one disk want the same.
         all.dedup_by(|one, other| one.to == other.to);
+        all
+    }
+
+    /// What each EFI system partition gets: several findings about one may want
+    /// the same files.
+    pub fn esps(&self) -> Vec<EspWork> {
+        let mut all: Vec<EspWork> = Vec::new();
+        for work in self.repairs.iter().filter_map(|repair| repair.esp.as_ref()) {
+            let same = |own: &&mut EspWork| own.name == work.name;
+            let Some(own) = all.iter_mut().find(same) else {
+                all.push(work.clone());
+                continue;
+            };
+            for put in &work.files {
+                let mut there = own.files.iter();
+                if !there.any(|old| old.path.eq_ignore_ascii_case(&put.path)) {
+                    own.files.push(put.clone());
+                }
+            }
+        }
         all
     }
 
@@ -191,6 +211,7 @@ pub fn plan(
                 unpack: Vec::new(),
                 programs: Vec::new(),
                 loader: None,
+                esp: None,
                 work: None,
             };
             plan.add(repair, possible);
@@ -223,6 +244,7 @@ pub fn plan(
                 unpack: outline.unpack,
                 programs: outline.programs,
                 loader: outline.loader,
+                esp: outline.esp,
                 work: outline.work,
             };
             match refused {

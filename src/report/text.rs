@@ -224,6 +224,15 @@ fn steps(page: &mut Page, repair: &Repair) {
         );
         page.item("       ", 9, &line);
     }
+    if let Some(work) = &repair.esp {
+        for put in work.files.iter().take(SHOWN) {
+            let line = format!("write {}:{} ({} bytes)", work.name, put.path, put.bytes);
+            page.item("       ", 9, &line);
+        }
+        if let Some(more) = work.files.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+            page.item("       ", 9, &format!("... and {more} more files"));
+        }
+    }
     for package in repair.unpack.iter().take(SHOWN) {
         let known = match package.checked {
             true => "",

@@ -104,6 +104,20 @@ impl Disk {
         }
     }
 
+    /// Where a boot loader may be written: where no filesystem is, and on an EFI
+    /// system partition.
+    fn writable_areas(&self) -> Vec<Range<u64>> {
+        let mut areas = match self.place_for_core() {
+            Ok(place) => vec![BOOT_CODE, place],
+            Err(_) => Vec::new(),
+        };
+        if self.table_problem.is_none() {
+            let esps = self.partitions.iter().filter(|part| part.is_writable_esp());
+            areas.extend(esps.map(|part| part.start..part.start.saturating_add(part.source.bytes)));
+        }
+        areas
+    }
+
     /// What the disk is known by, whatever the kernel calls it.
     pub fn durable_name(&self) -> DiskName {
         DiskName {
@@ -115,16 +129,21 @@ impl Disk {
     }
 }
 
+impl super::Partition {
+    /// True for an EFI system partition with its filesystem, which is no member
+    /// of an array.
+    pub fn is_writable_esp(&self) -> bool {
+        self.purpose == "esp" && self.content.format() == Some("vfat") && self.start > 0
+    }
+}
+
 impl super::Survey {
     /// The disks as the journal wants them.
     pub fn disks_for_journal(&self) -> Disks {
         let known = self.disks.iter().map(|disk| KnownDisk {
             name: disk.durable_name(),
             path: disk.source.path.clone(),
-            areas: match disk.place_for_core() {
-                Ok(place) => vec![BOOT_CODE, place],
-                Err(_) => Vec::new(),
-            },
+            areas: disk.writable_areas(),
         });
         Disks::new(known.collect())
     }

@@ -72,8 +72,15 @@ pub struct Foretold {
     nobody: bool,
 }
 
-/// Findings with which sshd answers and lets nobody in.
-const NOBODY: [&str; 3] = ["reach/nobody", "reach/nologin", "reach/login-broken"];
+/// Findings with which sshd answers and lets nobody in; or answers to this
+/// caller, who is in the same network, and to nobody behind a gateway.
+const NOBODY: [&str; 5] = [
+    "reach/nobody",
+    "reach/nologin",
+    "reach/login-broken",
+    "reach/authorized-keys-refused",
+    "reach/gateway-outside",
+];
 
 impl Foretold {
     fn by(report: &Report) -> Self {

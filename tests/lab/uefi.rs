@@ -42,14 +42,16 @@ pub fn convert(legs: &Legs, work: &Path) -> Result<()> {
         let start = partition(&disk)?;
         fill(&format!("{}@@{start}", disk.display()), &grub, &stub)?;
     }
+    // As grub-install, which leaves the program that it made beside them.
     legs.change(&work.join("mnt"), |root| {
         let own = root.join("boot/grub/x86_64-efi");
         run::shell(
             "copying GRUB's modules",
             root,
             &format!(
-                "mkdir {0} && cp {MODULES}/*.mod {MODULES}/*.lst {0}",
-                own.display()
+                "mkdir {0} && cp {MODULES}/*.mod {MODULES}/*.lst {0} && cp {1} {0}/core.efi",
+                own.display(),
+                grub.display()
             ),
         )
     })

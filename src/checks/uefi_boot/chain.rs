@@ -262,7 +262,7 @@ fn damage(file: &EspFile) -> Option<String> {
 }
 
 /// The UUID that the first `search` in a configuration looks for.
-fn searched(config: &str) -> Option<String> {
+pub(super) fn searched(config: &str) -> Option<String> {
     config.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         let by_uuid = match words.next()? {

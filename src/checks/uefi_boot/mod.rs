@@ -11,6 +11,7 @@ use crate::survey::firmware::{BootEntry, Nvram};
 use crate::survey::{Disk, Esp, Firmware, Partition};
 use crate::sysroot::{Search, SysrootInfo};
 
+pub(crate) mod candidates;
 mod chain;
 pub(super) mod config_missing;
 pub(super) mod entry_dangling;

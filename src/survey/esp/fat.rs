@@ -4,13 +4,12 @@
 //! Not by a crate: `fatfs` wants a disk that can be written, follows a ring of
 //! clusters for ever, and refuses a small FAT32, which firmware and Linux read.
 
-use std::fs::File;
+use std::io;
 
-use super::super::Source;
 use super::super::little_endian::{u16_at, u32_at};
 
 /// Bytes of a directory that are looked at: 32768 entries.
-const DIRECTORY_BYTES_MAX: usize = 1 << 20;
+pub(super) const DIRECTORY_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes that are read of one partition in all, the table apart.
 const ALL_BYTES_MAX: usize = 128 << 20;
@@ -18,27 +17,40 @@ const ALL_BYTES_MAX: usize = 128 << 20;
 /// The table is read in pieces of this size.
 const PAGE: u64 = 64 << 10;
 
-/// Bytes of an entry of a directory, and of the table's longest entry.
-const ENTRY: usize = 32;
+/// Bytes of an entry of a directory.
+pub(super) const ENTRY: usize = 32;
 
 /// Attributes of an entry.
 const VOLUME_LABEL: u8 = 0x08;
-const DIRECTORY: u8 = 0x10;
-const LONG_NAME: u8 = 0x0F;
+pub(super) const DIRECTORY: u8 = 0x10;
+pub(super) const LONG_NAME: u8 = 0x0F;
+
+/// First bytes of an entry: behind the last one, and one that was removed.
+pub(super) const NEVER_USED: u8 = 0;
+pub(super) const REMOVED: u8 = 0xE5;
+
+/// Where in an entry of a long name its letters stand.
+pub(super) const LETTERS: [usize; 13] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
+
+/// Marks the entry with the end of a long name.
+pub(super) const LAST: u8 = 0x40;
 
 /// Below these counts of clusters it is a FAT12 or FAT16.
 const FAT12_CLUSTERS: u64 = 4085;
 const FAT16_CLUSTERS: u64 = 65525;
 
+/// Reads so many bytes at a place of the partition; fewer only at its end.
+pub(super) type ReadAt<'s> = &'s dyn Fn(u64, usize) -> io::Result<Vec<u8>>;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Width {
+pub(super) enum Width {
     Fat12,
     Fat16,
     Fat32,
 }
 
 /// Where a directory begins.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// The root directory of FAT12 and FAT16: a stretch of its own.
     Fixed,
@@ -53,37 +65,49 @@ pub(super) struct Entry {
     pub(super) is_directory: bool,
     pub(super) bytes: u32,
     pub(super) cluster: u32,
+    /// Its number among the slots of its directory, and the short name there.
+    pub(super) slot: usize,
+    pub(super) short: [u8; 11],
+}
+
+/// Where everything lies, as the first sector tells it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) width: Width,
+    /// The first table, how many there are, and the length of each.
+    pub(super) table_at: u64,
+    pub(super) tables: u64,
+    pub(super) table_bytes: u64,
+    pub(super) cluster_bytes: u64,
+    pub(super) clusters: u64,
+    pub(super) data_at: u64,
+    /// The root directory of FAT12 and FAT16.
+    pub(super) fixed: (u64, usize),
+    pub(super) root: Place,
+    /// The sector of FAT32 that counts what is free.
+    pub(super) info_at: Option<u64>,
+    /// False for a FAT32 that keeps only one of its tables.
+    pub(super) mirrored: bool,
 }
 
 /// An open filesystem.
 pub(super) struct Fat<'s> {
-    file: &'s File,
-    source: &'s Source,
-    width: Width,
-    table_at: u64,
-    cluster_bytes: u64,
-    clusters: u64,
-    data_at: u64,
-    fixed: (u64, usize),
-    root: Place,
+    read_at: ReadAt<'s>,
+    shape: Shape,
     page: (u64, Vec<u8>),
     left: usize,
 }
 
-impl<'s> Fat<'s> {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// Why it is none, in words.
-    pub(super) fn open(file: &'s File, source: &'s Source) -> Result<Self, String> {
-        let boot = source.read_at(file, 0, 512).map_err(|e| e.to_string())?;
+impl Shape {
+    /// Reads it in the first sector of a partition of so many bytes.
+    fn of(boot: &[u8], bytes: u64) -> Result<Self, String> {
         if boot.iter().all(|byte| *byte == 0) {
             return Err("it is blank: no FAT filesystem was ever made, or it was wiped".into());
         }
         let none = || "its first sector is not that of a FAT filesystem".to_owned();
         let byte = |at: usize| boot.get(at).copied().map(u64::from);
-        let half = |at| u16_at(&boot, at).map(u64::from);
-        let word = |at| u32_at(&boot, at).map(u64::from);
+        let half = |at| u16_at(boot, at).map(u64::from);
+        let word = |at| u32_at(boot, at).map(u64::from);
         let fields = || {
             Some((
                 half(11)?,
@@ -112,7 +136,7 @@ impl<'s> Fat<'s> {
         let fixed_bytes = (root_entries * 32).next_multiple_of(sector);
         let data_at = fixed_at + fixed_bytes;
         let clusters = (all * sector).saturating_sub(data_at) / (per_cluster * sector);
-        if clusters == 0 || table_sectors == 0 || data_at >= source.bytes {
+        if clusters == 0 || table_sectors == 0 || data_at >= bytes {
             return Err("its sizes make no sense".into());
         }
         let width = match short_table {
@@ -122,27 +146,51 @@ impl<'s> Fat<'s> {
             _ => return Err("its sizes make no sense".into()),
         };
         let root = match width {
-            Width::Fat32 => Place::Chain(u32_at(&boot, 44).ok_or_else(none)?),
+            Width::Fat32 => Place::Chain(u32_at(boot, 44).ok_or_else(none)?),
             _ => Place::Fixed,
         };
+        let is_long = width == Width::Fat32;
         Ok(Self {
-            file,
-            source,
             width,
             table_at: reserved * sector,
+            tables,
+            table_bytes: table_sectors * sector,
             cluster_bytes: per_cluster * sector,
             clusters,
             data_at,
             fixed: (fixed_at, usize::try_from(fixed_bytes).unwrap_or(0)),
             root,
+            info_at: half(48)
+                .filter(|at| is_long && (1..reserved).contains(at))
+                .map(|at| at * sector),
+            mirrored: !is_long || half(40).is_some_and(|flags| flags & 0x80 == 0),
+        })
+    }
+}
+
+impl<'s> Fat<'s> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Why it is none, in words.
+    pub(super) fn open(read_at: ReadAt<'s>, bytes: u64) -> Result<Self, String> {
+        let boot = read_at(0, 512).map_err(|e| e.to_string())?;
+        Ok(Self {
+            read_at,
+            shape: Shape::of(&boot, bytes)?,
             page: (u64::MAX, Vec::new()),
             left: ALL_BYTES_MAX,
         })
     }
 
+    /// Where everything lies.
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// Where the root directory begins.
     pub(super) fn root(&self) -> Place {
-        self.root
+        self.shape.root
     }
 
     /// The entries of a directory, those of itself and its parent left out.
@@ -151,10 +199,13 @@ impl<'s> Fat<'s> {
     /// What cannot be read or makes no sense.
     pub(super) fn directory(&mut self, place: Place) -> Result<Vec<Entry>, String> {
         let raw = match place {
-            Place::Fixed => self.read(self.fixed.0, self.fixed.1.min(DIRECTORY_BYTES_MAX))?,
+            Place::Fixed => self.read(
+                self.shape.fixed.0,
+                self.shape.fixed.1.min(DIRECTORY_BYTES_MAX),
+            )?,
             Place::Chain(first) => self.chain(first, None)?,
         };
-        Ok(entries(&raw, self.width))
+        Ok(entries(&raw, self.shape.width))
     }
 
     /// The first `most` bytes of a file.
@@ -174,7 +225,7 @@ impl<'s> Fat<'s> {
             .left
             .checked_sub(length)
             .ok_or("it has more than is read of one partition")?;
-        let bytes = self.source.read_at(self.file, at, length);
+        let bytes = (self.read_at)(at, length);
         let bytes = bytes.map_err(|error| error.to_string())?;
         match bytes.len() == length {
             true => Ok(bytes),
@@ -194,7 +245,8 @@ impl<'s> Fat<'s> {
             self.expect_cluster(start)?;
             loop {
                 next = self.next(last)?;
-                let wanted = run.saturating_mul(self.cluster_bytes) < (most - bytes.len()) as u64;
+                let wanted =
+                    run.saturating_mul(self.shape.cluster_bytes) < (most - bytes.len()) as u64;
                 match next {
                     Some(cluster) if wanted && cluster == last.wrapping_add(1) => {
                         self.expect_cluster(cluster)?;
@@ -205,8 +257,8 @@ impl<'s> Fat<'s> {
                 }
             }
             let left = most - bytes.len();
-            let part = usize::try_from(run * self.cluster_bytes).unwrap_or(left);
-            let at = self.data_at + u64::from(start - 2) * self.cluster_bytes;
+            let part = usize::try_from(run * self.shape.cluster_bytes).unwrap_or(left);
+            let at = self.shape.data_at + u64::from(start - 2) * self.shape.cluster_bytes;
             bytes.extend(self.read(at, part.min(left))?);
         }
         if length.is_some_and(|length| bytes.len() < length) {
@@ -219,7 +271,7 @@ impl<'s> Fat<'s> {
     }
 
     fn expect_cluster(&self, cluster: u32) -> Result<(), String> {
-        match (2..self.clusters + 2).contains(&u64::from(cluster)) {
+        match (2..self.shape.clusters + 2).contains(&u64::from(cluster)) {
             true => Ok(()),
             false => Err(format!("a chain leads to cluster {cluster}, which is none")),
         }
@@ -228,7 +280,7 @@ impl<'s> Fat<'s> {
     /// What the table says comes after a cluster; none at the end of a chain.
     fn next(&mut self, cluster: u32) -> Result<Option<u32>, String> {
         let cluster = u64::from(cluster);
-        let (at, end) = match self.width {
+        let (at, end) = match self.shape.width {
             Width::Fat12 => (cluster + cluster / 2, 0xFF8),
             Width::Fat16 => (cluster * 2, 0xFFF8),
             Width::Fat32 => (cluster * 4, 0x0FFF_FFF8),
@@ -237,15 +289,13 @@ impl<'s> Fat<'s> {
         if self.page.0 != start {
             // Three bytes more: an entry of FAT12 may lie across the border.
             let length = usize::try_from(PAGE + 3).unwrap_or(0);
-            let page = self
-                .source
-                .read_at(self.file, self.table_at + start, length);
+            let page = (self.read_at)(self.shape.table_at + start, length);
             self.page = (start, page.map_err(|error| error.to_string())?);
         }
         let inside = usize::try_from(at - start).unwrap_or(usize::MAX);
         let bytes = &self.page.1;
         let half = || u16_at(bytes, inside).map(u32::from);
-        let value = match self.width {
+        let value = match self.shape.width {
             Width::Fat12 if cluster % 2 == 1 => half().map(|value| value >> 4),
             Width::Fat12 => half().map(|value| value & 0xFFF),
             Width::Fat16 => half(),
@@ -257,13 +307,13 @@ impl<'s> Fat<'s> {
 }
 
 /// The entries of a directory, with their long names where they have one.
-fn entries(raw: &[u8], width: Width) -> Vec<Entry> {
+pub(super) fn entries(raw: &[u8], width: Width) -> Vec<Entry> {
     let mut all = Vec::new();
     let mut long = LongName::default();
-    for entry in raw.chunks_exact(ENTRY) {
+    for (slot, entry) in raw.chunks_exact(ENTRY).enumerate() {
         match (entry[0], entry[11]) {
-            (0, _) => break,
-            (0xE5, _) => long = LongName::default(),
+            (NEVER_USED, _) => break,
+            (REMOVED, _) => long = LongName::default(),
             (_, LONG_NAME) => long.add(entry),
             (_, attributes) if attributes & VOLUME_LABEL != 0 => long = LongName::default(),
             (first, attributes) => {
@@ -281,6 +331,8 @@ fn entries(raw: &[u8], width: Width) -> Vec<Entry> {
                     is_directory: attributes & DIRECTORY != 0,
                     bytes: u32_at(entry, 28).unwrap_or(0),
                     cluster: u32::from(high) << 16 | u32::from(low),
+                    slot,
+                    short: entry.first_chunk().copied().unwrap_or_default(),
                 });
             }
         }
@@ -297,8 +349,6 @@ struct LongName {
 
 impl LongName {
     fn add(&mut self, entry: &[u8]) {
-        const LAST: u8 = 0x40;
-        const LETTERS: [usize; 13] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
         const LONGEST: usize = 20 * LETTERS.len();
         if entry[0] & LAST != 0 || self.checksum != entry[13] {
             *self = Self::default();
@@ -313,11 +363,16 @@ impl LongName {
 
     /// The name, where it belongs to this short entry.
     fn of(self, entry: &[u8]) -> Option<String> {
-        let sum = |sum: u8, byte: &u8| sum.rotate_right(1).wrapping_add(*byte);
-        let own = entry[..11].iter().fold(0, sum);
+        let own = checksum(&entry[..11]);
         (!self.letters.is_empty() && self.checksum == own)
             .then(|| String::from_utf16_lossy(&self.letters))
     }
+}
+
+/// What the entries of a long name keep of the short one behind them.
+pub(super) fn checksum(short: &[u8]) -> u8 {
+    let sum = |sum: u8, byte: &u8| sum.rotate_right(1).wrapping_add(*byte);
+    short.iter().fold(0, sum)
 }
 
 /// `BOOTX64 EFI`, in small letters where the entry says so.

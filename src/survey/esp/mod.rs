@@ -1,17 +1,22 @@
 //! What lies on an EFI system partition, read as the firmware reads it: from the
 //! partition itself, which may at the same time be a member of a mirror.
 
-use std::fs::File;
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::fat::{Entry, Fat, Place};
+use self::fat::{Entry, Fat, Place, ReadAt};
 use super::Source;
 
+mod edit;
 mod fat;
+mod name;
 pub mod program;
+mod put;
+mod table;
+
+pub use put::{Put, put};
 
 pub use program::{Loader, Program};
 
@@ -68,6 +73,17 @@ impl Esp {
 }
 
 impl EspFile {
+    /// What is known of a file of a package that is to be put there.
+    pub fn of(path: &str, bytes: &[u8]) -> Self {
+        let mut file = Self {
+            path: path.to_owned(),
+            bytes: bytes.len() as u64,
+            ..Self::default()
+        };
+        file.look_into(path.strip_suffix(".signed").unwrap_or(path), bytes);
+        file
+    }
+
     fn look_into(&mut self, path: &str, bytes: &[u8]) {
         if bytes.len() as u64 == self.bytes {
             let digest = Sha256::digest(bytes);
@@ -85,11 +101,40 @@ impl EspFile {
     }
 }
 
+/// All of a file on the partition in `source`, of at most `most` bytes.
+///
+/// # Errors
+/// It is not there, too long, or cannot be read.
+pub fn content(source: &Source, path: &str, most: usize) -> Result<Vec<u8>, String> {
+    let file = source.open().map_err(|error| error.to_string())?;
+    let read_at = |at, length| source.read_at(&file, at, length);
+    let mut fat = Fat::open(&read_at, source.bytes)?;
+    let mut place = fat.root();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        let gone = || format!("{path} is not there any more");
+        let found = fat.directory(place)?.into_iter();
+        let mut found = found.filter(|entry| entry.name.eq_ignore_ascii_case(part));
+        let found = found.next().ok_or_else(gone)?;
+        match (parts.peek(), found.is_directory) {
+            (Some(_), true) => place = Place::Chain(found.cluster),
+            (None, false) if usize::try_from(found.bytes).is_ok_and(|bytes| bytes <= most) => {
+                return fat.content(&found, most);
+            }
+            _ => return Err(gone()),
+        }
+    }
+    Err(format!("{path} is no file"))
+}
+
 /// Reads the partition in `source`.
 pub(super) fn read(source: &Source) -> Esp {
     let mut esp = Esp::default();
     let read = source.open().map_err(|error: io::Error| error.to_string());
-    let read = read.and_then(|file| Walk::over(&file, source, &mut esp.files));
+    let read = read.and_then(|file| {
+        let read_at = |at, length| source.read_at(&file, at, length);
+        Walk::over(&read_at, source.bytes, &mut esp.files)
+    });
     esp.unreadable = read.err();
     esp.files.sort_by(|a, b| a.path.cmp(&b.path));
     esp
@@ -101,8 +146,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn over(file: &File, source: &Source, files: &mut Vec<EspFile>) -> Result<(), String> {
-        let fat = Fat::open(file, source)?;
+    fn over(read_at: ReadAt<'_>, bytes: u64, files: &mut Vec<EspFile>) -> Result<(), String> {
+        let fat = Fat::open(read_at, bytes)?;
         let mut todo = vec![(String::new(), fat.root(), 0)];
         let mut walk = Walk { fat, files };
         let mut seen = 0;
