@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use lifeboot::checks::CHECKS;
 
 /// The order in which data flows; nothing imports from a later one.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "date",
     "outcome",
     "sys",
@@ -22,6 +22,7 @@ const ORDER: [&str; 17] = [
     "finding",
     "checks",
     "repairs",
+    "fetch",
     "rehearsal",
     "verdict",
     "report",

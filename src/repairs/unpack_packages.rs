@@ -4,7 +4,7 @@
 use super::closed_set::{self, Lacking};
 use super::{Kind, Outline, Program, Risk};
 use crate::facts::packages::Packages;
-use crate::facts::toolbox::AtHand;
+use crate::facts::toolbox::{AtHand, Fetched};
 use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
 
@@ -32,6 +32,9 @@ pub struct Unpack {
     pub file: String,
     /// True when it has the digest that apt's index tells.
     pub checked: bool,
+    /// How it came into its folder, where Lifeboot fetched it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
 }
 
 impl Unpack {
@@ -43,6 +46,7 @@ impl Unpack {
             folder: archive.folder.clone(),
             file: archive.file.clone(),
             checked: archive.checked,
+            fetched: archive.fetched.clone(),
         }
     }
 
@@ -117,6 +121,7 @@ fn why(lacking: &Lacking) -> String {
     if !damaged.is_empty() {
         said += &format!("; not usable: {}", damaged.join("; "));
     }
-    said + ". Fetch them on another machine (apt-get download NAME=VERSION, or \
-            packages.debian.org) and run lifeboot repair --packages DIR, where DIR has the files"
+    said + ". With a network here: lifeboot repair --network. Without one: fetch them on another \
+            machine (lifeboot fetch DIR, or apt-get download NAME=VERSION) and run lifeboot repair \
+            --packages DIR, where DIR has the files"
 }
