@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::patient::{Patient, announce, no_root};
 use super::progress::Progress;
-use super::{print, print_json, say};
+use super::{print, print_json, say, wrapped};
 use crate::cli::{FetchArgs, RepairArgs, Target};
 use crate::facts::Facts;
 use crate::fetch::http::Client;
@@ -47,12 +47,14 @@ pub(super) fn run(args: &FetchArgs) -> Result<Outcome> {
         print("Nothing is lacking: the network was not used.\n")?;
         return Ok(Outcome::Boots);
     }
-    print(&format!(
-        "{}\nNext: lifeboot repair --packages {}{}\n",
+    let text = format!(
+        "{}\nNext: lifeboot repair --packages {}{}",
         told(&folder, &got),
         shell_words::quote(&folder.to_string_lossy()),
         args.target.words()
-    ))?;
+    );
+    // Names of keys come from the patient.
+    print(&(wrapped(&text) + "\n"))?;
     Ok(Outcome::Boots)
 }
 

@@ -22,7 +22,7 @@ pub struct Archive {
 const REPACK: &str = r#"
 mkdir -p "$WORK/DEBIAN"
 while read -r path; do
-    if [ -d ".$path" ] && ! [ -L ".$path" ]; then
+    if [ -d ".$path" ]; then
         mkdir -p "$WORK$path"
     else
         cp -a ".$path" "$WORK$path"
