@@ -121,7 +121,7 @@ fn why(lacking: &Lacking) -> String {
     if !damaged.is_empty() {
         said += &format!("; not usable: {}", damaged.join("; "));
     }
-    said + ". With a network here: lifeboot repair --network. Without one: fetch them on another \
-            machine (lifeboot fetch DIR, or apt-get download NAME=VERSION) and run lifeboot repair \
-            --packages DIR, where DIR has the files"
+    said + ". With a network: lifeboot repair --network (lifeboot fetch DIR only fetches). Without \
+            one: fetch them on another machine (apt-get download NAME=VERSION, or \
+            packages.debian.org) and run lifeboot repair --packages DIR, where DIR has the files"
 }
