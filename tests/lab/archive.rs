@@ -16,6 +16,8 @@ use super::run;
 /// `dists/bookworm` and `pool`, signed.
 pub struct Archive {
     folder: PathBuf,
+    // Its path is short: the agent of gpg listens at a socket in it (unix(7)).
+    gnupg: tempfile::TempDir,
 }
 
 /// Makes a package of what dpkg has installed; run in the root of a system.
@@ -60,7 +62,6 @@ gpg --armor --detach-sign --output dists/bookworm/Release.gpg dists/bookworm/Rel
 "#;
 
 const KEY: &str = r#"
-mkdir -m 700 "$GNUPG"
 gpg() { command gpg --homedir "$GNUPG" --batch --yes --quiet --no-tty "$@"; }
 gpg --passphrase '' --quick-generate-key 'Archive of the lab <lab@example>' rsa2048 cert,sign never
 gpg --export > key.gpg
@@ -71,6 +72,7 @@ impl Archive {
     pub fn new(work: &Path) -> Result<Self> {
         let archive = Self {
             folder: work.join("archive"),
+            gnupg: tempfile::tempdir()?,
         };
         fs::create_dir_all(archive.folder.join("pool"))?;
         archive.shell(KEY)?;
@@ -80,7 +82,7 @@ impl Archive {
     fn shell(&self, script: &str) -> Result<()> {
         let mut command = Command::new("bash");
         command.args(["-euo", "pipefail", "-c", script]);
-        command.env("GNUPG", self.folder.join("gnupg"));
+        command.env("GNUPG", self.gnupg.path());
         run::output("making the archive", command.current_dir(&self.folder))?;
         Ok(())
     }
@@ -142,7 +144,7 @@ impl Archive {
 impl Drop for Archive {
     fn drop(&mut self) {
         let mut stop = Command::new("gpgconf");
-        stop.arg("--homedir").arg(self.folder.join("gnupg"));
+        stop.arg("--homedir").arg(self.gnupg.path());
         let _ = stop.args(["--kill", "all"]).output();
     }
 }
@@ -215,7 +217,7 @@ fn answer(mut stream: TcpStream, folder: &Path, asked: &Asked, instead: &Instead
         stream.write_all(&other)?;
         return Ok(());
     }
-    let Ok(mut file) = File::open(folder.join(path.trim_start_matches('/'))) else {
+    let Ok(file) = File::open(folder.join(path.trim_start_matches('/'))) else {
         stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
         return Ok(());
     };
@@ -224,6 +226,6 @@ fn answer(mut stream: TcpStream, folder: &Path, asked: &Asked, instead: &Instead
         stream,
         "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     )?;
-    std::io::copy(&mut file.by_ref().take(length), &mut stream)?;
+    std::io::copy(&mut file.take(length), &mut stream)?;
     Ok(())
 }
