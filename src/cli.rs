@@ -34,6 +34,8 @@ pub enum Command {
     Packages(PackagesArgs),
     /// Show what happened to the patient: upgrades, boots, commands, renames
     History(HistoryArgs),
+    /// Fetch packages that the patient lacks from its archives, over the network
+    Fetch(FetchArgs),
     /// Repair what can be repaired, after asking
     Repair(RepairArgs),
     /// Show the repairs that stand: what, when, who, and each change
@@ -231,6 +233,29 @@ pub struct DiagnoseArgs {
     pub facts: Option<PathBuf>,
 }
 
+/// Arguments of `fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// The folder that they are put into
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Ask this archive (http://) and not those that the patient names
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Fetch this package, too, with what it needs (may be repeated)
+    #[arg(long, value_name = "NAME[=VERSION]")]
+    pub package: Vec<String>,
+    /// Go on where the signature of an archive is wrong
+    #[arg(long)]
+    pub allow_unsigned: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `repair`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RepairArgs {
@@ -249,6 +274,15 @@ pub struct RepairArgs {
     /// Also take packages (.deb) from this folder (may be repeated)
     #[arg(long, value_name = "DIR")]
     pub packages: Vec<PathBuf>,
+    /// Use the network: fetch packages that are lacking (see `fetch`)
+    #[arg(long)]
+    pub network: bool,
+    /// Ask this archive (http://) and not those that the patient names
+    #[arg(long, value_name = "URL", requires = "network")]
+    pub mirror: Option<String>,
+    /// Go on where the signature of an archive is wrong
+    #[arg(long, requires = "network")]
+    pub allow_unsigned: bool,
     /// Rehearse on this disk instead of in memory (not one of the patient's)
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,

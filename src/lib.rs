@@ -28,6 +28,8 @@ pub mod checks;
 
 pub mod repairs;
 
+pub mod fetch;
+
 pub mod rehearsal;
 
 pub mod verdict;

@@ -17,6 +17,7 @@ mod diagnose;
 mod elf;
 mod elsewhere;
 mod explain;
+mod fetch;
 mod history;
 mod keys;
 mod legs;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Some(Command::Elf(args)) => elf::run(&args),
         Some(Command::Packages(args)) => packages::run(&args),
         Some(Command::History(args)) => history::run(&args),
+        Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Log(args)) => log::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
@@ -58,6 +60,7 @@ pub fn needs_supervisor(cli: &Cli) -> bool {
     match &cli.command {
         None | Some(Command::Legs(_)) => true,
         Some(Command::Diagnose(args)) => on_disks(&args.target) && args.facts.is_none(),
+        Some(Command::Fetch(args)) => on_disks(&args.target),
         Some(Command::Repair(args)) => on_disks(&args.target),
         Some(Command::Log(args)) => on_disks(&args.target),
         Some(Command::Elf(args)) => on_disks(&args.target),

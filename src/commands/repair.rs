@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::patient::{Patient, diagnosed};
 use super::rounds::{self, Round};
-use super::{array_work, boot_loader, choice, progress, rehearse};
+use super::{array_work, boot_loader, choice, fetch, progress, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
@@ -57,6 +57,14 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }
         finish(args, &before, &open)?;
         before = diagnosed(&args.target)?;
+    }
+    if args.network {
+        // Before the plan, which says then what was fetched.
+        let mut args = args.clone();
+        args.packages
+            .extend(fetch::for_repair(&args, &before.facts)?);
+        args.network = false;
+        return run(&args);
     }
     if !args.json {
         print(&text(&before))?;

@@ -11,7 +11,7 @@ use crate::finding::Finding;
 use crate::journal::Action;
 
 mod array_work;
-mod closed_set;
+pub mod closed_set;
 mod comment_fstab_line;
 mod comment_sshd_option;
 mod copy_boot_loader;

@@ -4,7 +4,7 @@
 use super::closed_set::{self, Lacking};
 use super::{Kind, Outline, Program, Risk, restore_package_files};
 use crate::facts::packages::Packages;
-use crate::facts::toolbox::AtHand;
+use crate::facts::toolbox::{AtHand, Fetched};
 use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
 
@@ -38,6 +38,9 @@ pub struct Unpack {
     /// database; empty: the whole package.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// How it came into its folder, where Lifeboot fetched it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
 }
 
 impl Unpack {
@@ -50,6 +53,7 @@ impl Unpack {
             file: archive.file.clone(),
             checked: archive.checked,
             files: Vec::new(),
+            fetched: archive.fetched.clone(),
         }
     }
 
@@ -153,6 +157,7 @@ pub(super) fn why(lacking: &Lacking) -> String {
     if !damaged.is_empty() {
         said += &format!("; not usable: {}", damaged.join("; "));
     }
-    said + ". Fetch them on another machine (apt-get download NAME=VERSION, or \
+    said + ". With a network: lifeboot repair --network (lifeboot fetch DIR only fetches). Without \
+            one: fetch them on another machine (apt-get download NAME=VERSION, or \
             packages.debian.org) and run lifeboot repair --packages DIR, where DIR has the files"
 }

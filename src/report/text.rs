@@ -234,9 +234,10 @@ fn steps(page: &mut Page, repair: &Repair) {
         }
     }
     for package in repair.unpack.iter().take(SHOWN) {
-        let known = match package.checked {
-            true => "",
-            false => ", not checked: apt's index does not know it",
+        let known = match (&package.fetched, package.checked) {
+            (Some(fetched), _) => format!(", {}", fetched.words()),
+            (None, true) => String::new(),
+            (None, false) => ", not checked: apt's index does not know it".to_owned(),
         };
         let what = match package.files.as_slice() {
             [] => format!("unpack {}", package.label()),
@@ -248,6 +249,12 @@ fn steps(page: &mut Page, repair: &Repair) {
     }
     if let Some(more) = repair.unpack.len().checked_sub(SHOWN).filter(|n| *n > 0) {
         page.item("       ", 9, &format!("... and {more} more packages"));
+    }
+    let fetched = repair.unpack.iter().filter(|one| one.fetched.is_some());
+    let (fetched, all) = (fetched.count(), repair.unpack.len());
+    if fetched > 0 {
+        let line = format!("the network was used: {fetched} of {all} packages were fetched");
+        page.item("       ", 9, &line);
     }
     if repair.unpack.iter().any(|package| package.files.is_empty()) {
         page.item("       ", 9, "their preinst scripts are not run");

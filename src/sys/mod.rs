@@ -34,5 +34,6 @@ pub mod scsi;
 pub mod supervise;
 pub mod tty;
 pub mod uevent;
+pub mod whole_file;
 pub mod write_root;
 pub mod xattr;

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of the lab")]
 
+pub mod archive;
 pub mod base;
 pub mod boot;
 pub mod cache;

@@ -12,8 +12,10 @@ use super::layout::{Expected, Layout};
 use super::packages::{Dpkg, Ownership, Packages};
 use crate::sys::root_dir::RootDir;
 
+pub mod fetched;
 pub mod supply;
 
+pub use fetched::Fetched;
 pub use supply::{AtHand, Relations};
 
 /// What dpkg asks for before it begins (`checkpath` in its src/main/main.c), and
@@ -166,7 +168,21 @@ impl Toolbox {
     /// system.
     pub fn look_around(&mut self, root: &RootDir, dpkg: &Dpkg, folders: &[&Path]) {
         if !self.broken.is_empty() {
-            (self.installed, self.at_hand) = supply::collect(root, dpkg, &self.packages, folders);
+            self.look_further(root, dpkg, folders, &[], Vec::new());
         }
+    }
+
+    /// The same for the packages called `named`, too, and with what an archive
+    /// offers.
+    pub fn look_further(
+        &mut self,
+        root: &RootDir,
+        dpkg: &Dpkg,
+        folders: &[&Path],
+        named: &[String],
+        offered: Vec<AtHand>,
+    ) {
+        let wanted: Vec<String> = self.packages.iter().chain(named).cloned().collect();
+        (self.installed, self.at_hand) = supply::collect(root, dpkg, &wanted, folders, offered);
     }
 }

@@ -1,12 +1,13 @@
 //! Packages that could be unpacked: in apt's cache, and in folders that the
-//! operator named. Other sources (another member of a mirror, an archive on the
-//! network) would be further places here.
+//! operator named; among these is what was fetched over the network. Another
+//! member of a mirror would be a further place here.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::fetched::{self, Fetched};
 use crate::facts::packages::apt::archives::{self, Archive};
 use crate::facts::packages::apt::{Offers, lists};
 use crate::facts::packages::deb::{Control, Deb, Fault};
@@ -61,6 +62,9 @@ pub struct AtHand {
     pub fault: Option<Fault>,
     /// True when it has the digest that apt's index tells.
     pub checked: bool,
+    /// How it came into its folder, where Lifeboot fetched it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
 }
 
 impl AtHand {
@@ -74,7 +78,8 @@ impl AtHand {
 }
 
 impl Relations {
-    fn of(stanza: &[u8]) -> Self {
+    /// Of a stanza of `status`, of an index, or of a package's own.
+    pub fn of(stanza: &[u8]) -> Self {
         let text = |name: &str| {
             let value = control::field(stanza, name).unwrap_or_default();
             let value = value.get(..FIELD_MAX).unwrap_or(value);
@@ -108,8 +113,9 @@ pub(super) fn collect(
     dpkg: &Dpkg,
     wanted: &[String],
     folders: &[&Path],
+    offered: Vec<AtHand>,
 ) -> (Vec<Relations>, Vec<AtHand>) {
-    let mut found = Vec::new();
+    let mut found = offered;
     for archive in &dpkg.apt.cache.archives {
         found.extend(open(root, archive, None));
     }
@@ -189,6 +195,7 @@ pub(in crate::facts) fn exactly(
 /// The packages of a folder.
 fn in_folder(folder: &RootDir, shown: &str) -> Vec<AtHand> {
     let entries = folder.read_dir("/").unwrap_or_default();
+    let noted = fetched::noted(folder);
     let names = entries
         .iter()
         .filter(|entry| entry.kind == Kind::File)
@@ -202,7 +209,9 @@ fn in_folder(folder: &RootDir, shown: &str) -> Vec<AtHand> {
             size,
             ..Archive::default()
         };
-        open(folder, &archive, Some(shown))
+        let mut found = open(folder, &archive, Some(shown))?;
+        found.fetched = noted.iter().find(|one| one.file == name).cloned();
+        Some(found)
     });
     found.collect()
 }
@@ -236,6 +245,7 @@ fn open(place: &RootDir, archive: &Archive, folder: Option<&str>) -> Option<AtHa
         },
         fault,
         checked: false,
+        fetched: None,
     })
 }
 
@@ -245,14 +255,21 @@ fn compare(place: &RootDir, archive: &mut AtHand, offers: &Offers) {
     let key = (one.name.clone(), one.architecture.clone());
     let known = offers.get(&key);
     let known = known.and_then(|all| all.iter().find(|o| o.version == one.version));
-    let Some(known) = known.filter(|known| known.sha256.len() == 64) else {
+    let known = known.filter(|known| known.sha256.len() == 64);
+    if known.is_none() && archive.fetched.is_none() {
         return;
-    };
+    }
+    let damaged = |what: &str| Some(Fault::Damaged(what.to_owned()));
     match place.open_file(&archive.file).and_then(archives::digest) {
-        Ok(found) if found.eq_ignore_ascii_case(&known.sha256) => archive.checked = true,
-        Ok(_) => {
-            let what = "its digest is not the one in apt's index".to_owned();
-            archive.fault = Some(Fault::Damaged(what));
+        Ok(found) => {
+            let is = |digest: &str| found.eq_ignore_ascii_case(digest);
+            let fetched = archive.fetched.as_ref();
+            if known.is_some_and(|known| !is(&known.sha256)) {
+                archive.fault = damaged("its digest is not the one in apt's index");
+            } else if fetched.is_some_and(|fetched| !is(&fetched.sha256)) {
+                archive.fault = damaged("its digest is not the one that was fetched");
+            }
+            archive.checked = known.is_some() && archive.fault.is_none();
         }
         Err(error) => archive.fault = Some(error.into()),
     }

@@ -83,6 +83,7 @@ impl Lab {
             let length = bytes.metadata().unwrap().len();
             let control = Deb::open(bytes, length).unwrap().control().unwrap();
             Unpack {
+                fetched: None,
                 package: control.package,
                 version: control.version,
                 architecture: control.architecture,

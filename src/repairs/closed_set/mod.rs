@@ -28,11 +28,11 @@ const NAMED_MAX: usize = 12;
 
 /// Why there is no such set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Lacking {
+pub struct Lacking {
     /// Packages that are not at hand, with their versions.
-    pub(super) packages: Vec<String>,
+    pub packages: Vec<String>,
     /// Files that are there and not usable, and why.
-    pub(super) damaged: Vec<String>,
+    pub damaged: Vec<String>,
 }
 
 /// Chooses, and puts what others need before what needs it.
@@ -40,9 +40,22 @@ pub(super) struct Lacking {
 /// # Errors
 /// What is lacking.
 pub(super) fn choose<'f>(toolbox: &'f Toolbox, dpkg: &'f Dpkg) -> Result<Vec<&'f AtHand>, Lacking> {
+    choose_with(toolbox, dpkg, &[])
+}
+
+/// The same, with further packages that are to be in it.
+///
+/// # Errors
+/// What is lacking.
+pub fn choose_with<'f>(
+    toolbox: &'f Toolbox,
+    dpkg: &'f Dpkg,
+    named: &'f [String],
+) -> Result<Vec<&'f AtHand>, Lacking> {
     let chooser = Chooser::new(toolbox, dpkg);
     let mut misses = Vec::new();
-    let goals = chooser.goals(&mut misses);
+    let mut goals = chooser.goals(&mut misses);
+    goals.extend(named.iter().map(|name| Goal::Unpack(name)));
     if misses.is_empty() {
         let set = chooser.solve(Set::new(), goals.clone(), &mut None);
         if let Some(set) = set {

@@ -23,7 +23,13 @@ pub struct Source {
     pub suite: String,
     /// `main`, `universe`, ...
     pub components: Vec<String>,
+    /// What `signed-by` says: files of keys, fingerprints, or a key itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signed_by: String,
 }
+
+/// The most bytes of a key that stands in a source.
+const KEY_MAX: usize = 64 << 10;
 
 /// The sources in use, and the files that could not be read.
 pub(super) fn collect(root: &RootDir) -> (Vec<Source>, Vec<String>) {
@@ -71,10 +77,12 @@ fn of_lines(file: &str, text: &str, sources: &mut Vec<Source>) {
             continue;
         }
         let rest = rest.trim_start();
-        let rest = match rest.strip_prefix('[') {
-            Some(options) => options.split_once(']').map_or("", |(_, rest)| rest),
-            None => rest,
+        let (options, rest) = match rest.strip_prefix('[') {
+            Some(options) => options.split_once(']').unwrap_or_default(),
+            None => ("", rest),
         };
+        let mut options = options.split_whitespace();
+        let signed_by = options.find_map(|option| option.strip_prefix("signed-by="));
         let mut words = rest.split_whitespace().map(str::to_owned);
         // cdrom:[Debian GNU/Linux ...]/ has blanks in it, and is no archive.
         if let (Some(uri), Some(suite)) = (words.next(), words.next())
@@ -85,6 +93,7 @@ fn of_lines(file: &str, text: &str, sources: &mut Vec<Source>) {
                 uri: without_login(&uri),
                 suite,
                 components: words.collect(),
+                signed_by: signed_by.unwrap_or_default().to_owned(),
             });
         }
     }
@@ -101,6 +110,8 @@ fn of_stanzas(file: &str, bytes: &[u8], sources: &mut Vec<Source>) {
         if disabled || !words("Types").iter().any(|kind| kind == "deb") {
             continue;
         }
+        let signed_by = control::text(stanza, "Signed-By").unwrap_or_default();
+        let signed_by = Some(signed_by).filter(|key| key.len() <= KEY_MAX);
         for uri in words("URIs") {
             for suite in words("Suites") {
                 if sources.len() > SOURCES_MAX {
@@ -111,6 +122,7 @@ fn of_stanzas(file: &str, bytes: &[u8], sources: &mut Vec<Source>) {
                     uri: without_login(&uri),
                     suite,
                     components: words("Components"),
+                    signed_by: signed_by.clone().unwrap_or_default(),
                 });
             }
         }
@@ -146,6 +158,7 @@ mod tests {
         assert_eq!(sources[0].uri, "https://h.example/debian");
         assert_eq!(sources[0].components, ["main", "contrib"]);
         assert_eq!(sources[1].suite, "./");
+        assert_eq!(sources[0].signed_by, "/k");
         sources.clear();
         of_stanzas(
             "b",
@@ -156,6 +169,7 @@ mod tests {
         );
         let suites: Vec<_> = sources.iter().map(|s| s.suite.as_str()).collect();
         assert_eq!(suites, ["trixie", "trixie-updates"]);
+        assert!(sources[0].signed_by.contains("-----BEGIN"));
     }
 
     proptest::proptest! {

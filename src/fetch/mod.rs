@@ -1,0 +1,347 @@
+//! Packages from the network, for a patient that lacks them: only where the
+//! operator asks for it. Nothing of the patient is run or changed.
+//!
+//! An archive is believed by its Release file: that has the digests of the
+//! indexes, and these have those of the packages.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::date;
+use crate::facts::packages::{Dpkg, Packages};
+use crate::facts::toolbox::{AtHand, Fetched};
+use crate::facts::{Tree, packages::version};
+use crate::repairs::closed_set;
+use crate::sys::root_dir::RootDir;
+
+pub mod archives;
+pub mod http;
+pub mod index;
+pub mod keyrings;
+pub mod names;
+pub mod openpgp;
+pub mod release;
+pub mod store;
+pub mod url;
+
+use archives::Archive;
+use http::{Client, Fault};
+use index::Offer;
+use openpgp::Trust;
+use url::Url;
+
+/// What is wanted.
+#[derive(Debug)]
+pub struct Request<'r> {
+    /// Where packages are put.
+    pub folder: &'r Path,
+    /// Further folders with packages, which need not be fetched.
+    pub others: &'r [&'r Path],
+    /// Instead of the archives that the patient names.
+    pub mirror: Option<Url>,
+    /// Packages, each with the version that it must have, if any.
+    pub named: Vec<(String, Option<String>)>,
+    /// A wrong signature is told, and no error.
+    pub allow_unsigned: bool,
+    /// How.
+    pub client: Client,
+    /// The rescue system, for its keyrings.
+    pub rescue: Option<&'r RootDir>,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// What is told meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told<'t> {
+    /// A line.
+    Line(&'t str),
+    /// So many bytes of so many.
+    Bytes(u64, u64),
+}
+
+/// A package that is in the folder now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Got {
+    /// `libc6 2.41-12 (amd64)`
+    pub package: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// True when it was there already.
+    pub was_there: bool,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub fetched: Fetched,
+}
+
+/// An archive's offers begin here in the list of all, and this is its trust.
+struct Asked {
+    archive: Archive,
+    trust: Trust,
+    first: usize,
+}
+
+type Tell<'t> = dyn FnMut(Told<'_>) + 't;
+
+/// Finds out what the patient lacks, and fetches it. An empty answer: nothing
+/// is lacking, and the network was not used.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn fetch(
+    root: &RootDir,
+    tree: &Tree,
+    request: &Request<'_>,
+    tell: &mut Tell<'_>,
+) -> Result<Vec<Got>> {
+    let Packages::Dpkg(dpkg) = &tree.packages else {
+        bail!("only packages of dpkg can be fetched, and this patient has no dpkg");
+    };
+    let names: Vec<String> = request.named.iter().map(|(name, _)| name.clone()).collect();
+    let mut toolbox = tree.toolbox.clone();
+    let mut look = |offered: Vec<AtHand>| {
+        toolbox.look_further(root, dpkg, request.others, &names, offered);
+        toolbox.at_hand.retain(|one| is_meant(one, &request.named));
+        toolbox.clone()
+    };
+    if closed_set::choose_with(&look(Vec::new()), dpkg, &names).is_ok() {
+        return Ok(Vec::new());
+    }
+    let native = dpkg.named("dpkg").map(|own| own.architecture.as_str());
+    let native = native.context("the patient's dpkg is not known to its database")?;
+    let (asked, offers, mut failed) = ask_all(root, dpkg, request, native, tell)?;
+    let toolbox = look(offered(&asked, &offers));
+    let set = match closed_set::choose_with(&toolbox, dpkg, &names) {
+        Ok(set) => set,
+        Err(lacking) => {
+            failed.extend(
+                asked
+                    .iter()
+                    .map(|one| one.archive.label() + ": it has them not"),
+            );
+            bail!(
+                "nobody has {} for {native}: {}. Next: --mirror URL with an archive that has them",
+                lacking.packages.join(", "),
+                failed.join("; ")
+            );
+        }
+    };
+    let chosen = set.iter().filter_map(|one| of(one, &asked, &offers));
+    let chosen: Vec<(&Asked, &Offer)> = chosen.collect();
+    ensure!(
+        !chosen.is_empty(),
+        "what is lacking is at hand, and does not fit together"
+    );
+    download(request, &chosen, tell)
+}
+
+/// Of a package with a wanted version, only that one.
+fn is_meant(one: &AtHand, named: &[(String, Option<String>)]) -> bool {
+    named.iter().all(|(name, wanted)| {
+        let same = |wanted: &String| version::compare(wanted, &one.relations.version).is_eq();
+        one.relations.name != *name || wanted.as_ref().is_none_or(same)
+    })
+}
+
+/// Asks each archive what it offers; those that could not be asked, and why.
+fn ask_all(
+    root: &RootDir,
+    dpkg: &Dpkg,
+    request: &Request<'_>,
+    native: &str,
+    tell: &mut Tell<'_>,
+) -> Result<(Vec<Asked>, Vec<Offer>, Vec<String>)> {
+    let codename = codename(root);
+    let mirror = request.mirror.as_ref();
+    let (archives, mut failed) = archives::chosen(&dpkg.apt.sources, codename.as_deref(), mirror);
+    ensure!(
+        !archives.is_empty(),
+        "the patient names no archive that can be asked{}. Next: --mirror http://HOST/PATH",
+        failed
+            .iter()
+            .map(|why| format!("; {why}"))
+            .collect::<String>()
+    );
+    let (mut asked, mut offers) = (Vec::<Asked>::new(), Vec::new());
+    for archive in archives {
+        let old = archive.of_old(request.now).filter(|_| mirror.is_none());
+        for archive in [Some(archive), old].into_iter().flatten() {
+            match ask(root, request, archive, native, &mut offers, tell) {
+                Ok(one) => {
+                    asked.push(one);
+                    break;
+                }
+                Err(Refused::Signature(why)) => bail!(why),
+                Err(Refused::Fault(fault)) => {
+                    tell(Told::Line(&format!("lifeboot: passed over: {fault}")));
+                    failed.push(fault.to_string());
+                }
+            }
+        }
+    }
+    Ok((asked, offers, failed))
+}
+
+enum Refused {
+    Fault(Fault),
+    Signature(String),
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+fn ask(
+    root: &RootDir,
+    request: &Request<'_>,
+    archive: Archive,
+    native: &str,
+    offers: &mut Vec<Offer>,
+    tell: &mut Tell<'_>,
+) -> Result<Asked, Refused> {
+    let label = archive.label();
+    tell(Told::Line(&format!("lifeboot: asking {label} ...")));
+    let keys = keyrings::collect(root, request.rescue, &archive.signed_by);
+    let index::Described { release, mut trust } =
+        index::describe(&request.client, &archive, &keys, request.now)?;
+    if let Trust::Wrong(why) = &trust {
+        if !request.allow_unsigned {
+            return Err(Refused::Signature(format!(
+                "{label}: THE SIGNATURE IS WRONG: {why}. Somebody changed it on the way, or the \
+                 mirror is broken: try another one. Nothing was fetched. \
+                 --allow-unsigned takes it all the same"
+            )));
+        }
+        trust = Trust::Unknown(format!("THE SIGNATURE IS WRONG: {why}"));
+    }
+    tell(Told::Line(&match &trust {
+        Trust::Signed { owner, .. } => format!("lifeboot: {label}: signed by {owner}"),
+        Trust::Unknown(why) | Trust::Wrong(why) => {
+            format!("lifeboot: {label}: NOT VERIFIED by a signature: {why}")
+        }
+    }));
+    let over = release
+        .valid_until
+        .and_then(|until| u64::try_from(until).ok());
+    if let Some(until) = over.filter(|until| *until < request.now) {
+        let until = date::date(until);
+        let line = format!("lifeboot: {label}: it should not be used after {until}, going on");
+        tell(Told::Line(&line));
+    }
+    let first = offers.len();
+    let read = index::read(&request.client, &archive, &release, native, offers);
+    if let Err(fault) = read {
+        offers.truncate(first);
+        return Err(fault.into());
+    }
+    Ok(Asked {
+        archive,
+        trust,
+        first,
+    })
+}
+
+/// The offers as packages that could be unpacked: those of archives that are
+/// signed come first.
+fn offered(asked: &[Asked], offers: &[Offer]) -> Vec<AtHand> {
+    let mut all: Vec<(bool, AtHand)> = Vec::new();
+    for (at, one) in asked.iter().enumerate() {
+        let end = asked.get(at + 1).map_or(offers.len(), |next| next.first);
+        let is_signed = matches!(one.trust, Trust::Signed { .. });
+        for offer in offers.get(one.first..end).unwrap_or_default() {
+            let at_hand = AtHand {
+                relations: offer.relations.clone(),
+                folder: Some(one.archive.label()),
+                file: offer.path.clone(),
+                ..AtHand::default()
+            };
+            all.push((!is_signed, at_hand));
+        }
+    }
+    all.sort_by_key(|(is_unsigned, _)| *is_unsigned);
+    all.into_iter().map(|(_, one)| one).collect()
+}
+
+/// The offer behind a chosen package; none when it is at hand.
+fn of<'o>(one: &AtHand, asked: &'o [Asked], offers: &'o [Offer]) -> Option<(&'o Asked, &'o Offer)> {
+    let label = one.folder.as_ref()?;
+    let at = asked
+        .iter()
+        .position(|asked| asked.archive.label() == *label)?;
+    let end = asked.get(at + 1).map_or(offers.len(), |next| next.first);
+    let own = offers.get(asked[at].first..end)?;
+    let mut own = own.iter();
+    let offer = own.find(|offer| offer.path == one.file && offer.relations == one.relations)?;
+    Some((&asked[at], offer))
+}
+
+fn download(
+    request: &Request<'_>,
+    chosen: &[(&Asked, &Offer)],
+    tell: &mut Tell<'_>,
+) -> Result<Vec<Got>> {
+    let folder = request.folder;
+    let mut got = Vec::new();
+    for (asked, offer) in chosen {
+        let file = offer.file_name().context("a package without a name")?;
+        let (signed_by, unsigned) = match &asked.trust {
+            Trust::Signed { owner, .. } => (Some(owner.clone()), None),
+            Trust::Unknown(why) | Trust::Wrong(why) => (None, Some(why.clone())),
+        };
+        got.push(Got {
+            package: offer.label(),
+            bytes: offer.size,
+            was_there: store::is_there(folder, &file, offer),
+            fetched: Fetched {
+                file,
+                sha256: offer.sha256.clone(),
+                from: asked.archive.url.join(&offer.path).to_string(),
+                signed_by,
+                unsigned,
+            },
+        });
+    }
+    let missing = got.iter().filter(|one| !one.was_there);
+    let total: u64 = missing.map(|one| one.bytes).sum();
+    let room = store::room(folder).with_context(|| format!("looking at {}", folder.display()))?;
+    ensure!(
+        room > total,
+        "{} has room for {} MiB, and {} MiB are to be fetched",
+        folder.display(),
+        room >> 20,
+        total.div_ceil(1 << 20)
+    );
+    let mut done = 0;
+    for ((asked, offer), one) in chosen.iter().zip(&got) {
+        let note = || {
+            let noted = store::note(folder, &one.fetched);
+            noted.with_context(|| format!("writing to {}", folder.display()))
+        };
+        if one.was_there {
+            note()?;
+            continue;
+        }
+        let url = asked.archive.url.join(&offer.path);
+        let into = (folder, one.fetched.file.as_str());
+        store::fetch(&request.client, &url, offer, into, &mut |bytes| {
+            done += bytes;
+            tell(Told::Bytes(done, total));
+        })?;
+        note()?;
+    }
+    Ok(got)
+}
+
+/// `VERSION_CODENAME` of os-release(5).
+fn codename(root: &RootDir) -> Option<String> {
+    let files = ["/etc/os-release", "/usr/lib/os-release"];
+    let text = files
+        .iter()
+        .find_map(|file| root.read_text(file, 64 << 10).ok())?;
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    Some(value.trim().trim_matches(['"', '\'']).to_owned())
+}
