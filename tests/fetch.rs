@@ -364,6 +364,25 @@ fn signatures(work: &Path) -> Result<()> {
         "{}",
         plan.stdout
     );
+    // Nobody reads it with --yes.
+    let (url, scratch) = (scene.server.url(), work.join("unread"));
+    fs::create_dir(&scratch)?;
+    let scratch = scratch.display().to_string();
+    let words = [
+        "repair",
+        "--yes",
+        "--network",
+        "--mirror",
+        &url,
+        "--scratch",
+        &scratch,
+    ];
+    let ended = lifeboot(scene.patient.path(), &words)?;
+    ensure!(
+        ended.code == 1 && flat(&ended.said).contains("add --allow-unsigned"),
+        "{}",
+        ended.said
+    );
     // A Release file of another suite.
     let release = scene.archive.suite("Release");
     let other = fs::read_to_string(&release)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::patient::{Patient, announce, no_root};
@@ -72,6 +72,16 @@ pub(super) fn for_repair(args: &RepairArgs, facts: &Facts) -> Result<Option<Path
         return Ok(None);
     }
     say(&format!("lifeboot: {}", told(&folder, &got).trim_end()));
+    // Nobody reads the plan then, and what is unpacked runs as root.
+    let unsigned = got.iter().find(|one| one.fetched.signed_by.is_none());
+    if let Some(one) = unsigned.filter(|_| args.yes && !args.allow_unsigned) {
+        bail!(
+            "{} comes from {} and is not verified by a signature, so --yes does not unpack it. \
+             Leave --yes out to see the plan and decide, or add --allow-unsigned",
+            one.package,
+            one.fetched.from
+        );
+    }
     Ok(Some(folder))
 }
 

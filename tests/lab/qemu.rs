@@ -34,7 +34,8 @@ const TRIES: usize = 3;
 /// The address that every lab server has, and the slot of the card that it
 /// calls enp0s2 (tests/lab/base-root.sh).
 const GUEST: &str = "192.0.2.10";
-const NETWORK: &str = "net=192.0.2.0/24,host=192.0.2.1,restrict=on";
+/// One that asks by DHCP gets that address as well.
+const NETWORK: &str = "net=192.0.2.0/24,host=192.0.2.1,dhcpstart=192.0.2.10,restrict=on";
 const CARD: &str = "virtio-net-pci,netdev=lan,addr=0x2";
 
 /// How long a machine may take from its login prompt until sshd answers.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # repack NAME ... : packs installed packages again, out of their own files as
 # they are now, into srv/debs. Called in the patient's root before it is broken.
 repack() {
@@ -6,12 +7,16 @@ repack() {
     for name; do
         rm -rf repack
         mkdir -p repack/DEBIAN
+        # shellcheck disable=SC2016 # dpkg's own fields
         architecture=$(chroot . dpkg-query -W -f '${Architecture}' "$name")
+        # shellcheck disable=SC2016 # dpkg's own fields
         version=$(chroot . dpkg-query -W -f '${Version}' "$name")
         stem=var/lib/dpkg/info/$name
         [ -e "$stem.list" ] || stem=var/lib/dpkg/info/$name:$architecture
         while read -r path; do
-            [ "$path" = /. ] || [ ! -e ".$path" -a ! -L ".$path" ] || printf '.%s\n' "$path"
+            if [ "$path" != /. ] && { [ -e ".$path" ] || [ -L ".$path" ]; }; then
+                printf '.%s\n' "$path"
+            fi
         done < "$stem.list" > repack.list
         # A directory of the package may be a link on a merged /usr.
         files=$(mktemp)
