@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boot_files;
 use super::menus::choice::{self, Item};
+pub use super::menus::way::{Decides, Way, block_with};
 use super::menus::{bls_of_grub, grub_env};
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -84,6 +85,9 @@ pub struct Menu {
     pub default: Option<usize>,
     /// True when entries come from `/boot/loader/entries` as well.
     pub bls: bool,
+    /// How another entry becomes the default one, where that is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// Why it could not be read.
     pub unreadable: Option<String>,
 }
@@ -98,6 +102,7 @@ impl Menu {
             first_is_default: false,
             default: None,
             bls: false,
+            way: None,
             unreadable: None,
         }
     }
@@ -216,6 +221,13 @@ pub(super) fn collect(root: &RootDir) -> Option<Menu> {
     menu.bls = parsed.bls.is_some();
     menu.unreadable = text.err().map(|error| error.to_string());
     menu.look_at_files(root, true);
+    let broken = menu
+        .default_entry()
+        .is_some_and(|own| !own.missing.is_empty());
+    if broken {
+        let (items, values) = (&parsed.items, &parsed.defaults);
+        menu.way = Way::find(root, &menu.path, items, values, &environment);
+    }
     Some(menu)
 }
 

@@ -11,6 +11,7 @@ use crate::finding::Finding;
 use crate::journal::Action;
 
 mod array_work;
+mod choose_entry;
 pub mod closed_set;
 mod comment_fstab_line;
 mod comment_sshd_option;
@@ -157,6 +158,7 @@ const EDITS: &[&EditKind] = &[
     &comment_fstab_line::KIND,
     &comment_sshd_option::KIND,
     &restore_shell::KIND,
+    &choose_entry::LINE,
 ];
 
 /// Every other kind of repair, in the order in which they are done: files first,
@@ -179,6 +181,7 @@ const REPAIRS: &[&Kind] = &[
     &unpack_packages::KIND,
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
+    &choose_entry::KIND,
     &copy_boot_loader::KIND,
     &put_loaders_on_esp::KIND,
     &start_degraded::KIND,

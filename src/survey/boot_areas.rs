@@ -113,7 +113,11 @@ impl Disk {
         };
         if self.table_problem.is_none() {
             let esps = self.partitions.iter().filter(|part| part.is_writable_esp());
-            areas.extend(esps.map(|part| part.start..part.start.saturating_add(part.source.bytes)));
+            areas.extend(esps.map(super::Partition::place).filter(|own| {
+                let place = |part: &super::Partition| part.place();
+                let mut others = self.partitions.iter().map(place);
+                !others.any(|other| other != *own && other.start < own.end && own.start < other.end)
+            }));
         }
         areas
     }
@@ -130,6 +134,11 @@ impl Disk {
 }
 
 impl super::Partition {
+    /// Its bytes on the disk.
+    fn place(&self) -> Range<u64> {
+        self.start..self.start.saturating_add(self.source.bytes)
+    }
+
     /// True for an EFI system partition with its filesystem, which is no member
     /// of an array.
     pub fn is_writable_esp(&self) -> bool {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::sys::root_dir::RootDir;
 
 /// What it begins with, and its only length.
-const SIGNATURE: &str = "# GRUB Environment Block\n";
+pub(super) const SIGNATURE: &str = "# GRUB Environment Block\n";
 const LENGTH: usize = 1024;
 
 /// The variables; none of a block that GRUB refuses.

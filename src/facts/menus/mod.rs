@@ -9,6 +9,7 @@ pub(super) mod choice;
 mod extlinux;
 pub(super) mod grub_env;
 mod systemd_boot;
+pub(super) mod way;
 
 /// The menus of systemd-boot and extlinux, files of their entries looked at.
 pub(super) fn others(root: &RootDir) -> Vec<Menu> {
