@@ -217,7 +217,17 @@ pub fn exit_codes(console: &str) -> Vec<i32> {
 
 /// The first, uncompressed part of the image: it changes with each build.
 fn programs(lifeboot: &Path, files: &[(&str, &[u8])]) -> Result<Vec<u8>> {
-    let program = fs::read(lifeboot).with_context(|| format!("reading {}", lifeboot.display()))?;
+    // What a debugger wants is most of a test's binary, and fills the memory of
+    // a small machine together with OVMF.
+    let stripped = tempfile::NamedTempFile::new()?;
+    run::output(
+        "leaving out what a debugger wants",
+        Command::new("objcopy")
+            .arg("--strip-all")
+            .arg(lifeboot)
+            .arg(stripped.path()),
+    )?;
+    let program = fs::read(stripped.path()).context("reading the program for the image")?;
     let mut archive = Archive::new(Vec::new());
     for folder in ["dev", "proc", "sys", "run", "tmp", "bin", "etc"] {
         archive.folder(folder)?;
