@@ -1,5 +1,13 @@
 //! Times as people read them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970 by this machine's clock; 0 when that stands before.
+pub fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}
+
 /// Seconds since 1970 as a date in UTC, to the minute: `2026-11-25 07:01`.
 pub fn date(seconds: u64) -> String {
     let time = i64::try_from(seconds)

@@ -2,10 +2,10 @@
 //! system partition, to the bytes of disks.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::date;
 use crate::facts::efi_programs::PROGRAM_BYTES_MAX;
 use crate::journal::{self, Action, Disks};
 use crate::repairs::{EspPut, EspSource, EspWork, Plan};
@@ -36,8 +36,6 @@ pub(super) fn disks(
             actions.push(disks.boot_area(name, piece.at, &piece.before, piece.after));
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map_or(0, |since| since.as_secs());
     for work in &esps {
         let disk = named(survey, &work.disk)?;
         let part = numbered(disk, work.partition)?;
@@ -46,7 +44,7 @@ pub(super) fn disks(
             .iter()
             .map(|put| content(survey, sysroot, put))
             .collect();
-        let pieces = esp::put(&part.source, &files?, seconds);
+        let pieces = esp::put(&part.source, &files?, date::now());
         let pieces = pieces.map_err(|why| anyhow!("{}: {why}", part.name))?;
         for piece in pieces {
             let at = part.start + piece.at;

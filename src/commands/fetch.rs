@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -12,6 +11,7 @@ use super::patient::{Patient, announce, no_root};
 use super::progress::Progress;
 use super::{print, print_json, say, wrapped};
 use crate::cli::{FetchArgs, RepairArgs, Target};
+use crate::date;
 use crate::facts::Facts;
 use crate::fetch::http::Client;
 use crate::fetch::names::Resolver;
@@ -106,9 +106,7 @@ fn into(
         allow_unsigned,
         client: client(rescue.as_ref())?,
         rescue: rescue.as_ref(),
-        now: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs()),
+        now: date::now(),
     };
     let patient = Patient::look(target)?;
     let own;
@@ -166,9 +164,10 @@ fn client(rescue: Option<&RootDir>) -> Result<Client> {
 fn told(folder: &Path, got: &[Got]) -> String {
     let fetched = got.iter().filter(|one| !one.was_there);
     let bytes: u64 = fetched.clone().map(|one| one.bytes).sum();
+    let count = fetched.count();
+    let packages = if count == 1 { "package" } else { "packages" };
     let mut text = format!(
-        "The network was used: {} packages ({} KiB) fetched into {}",
-        fetched.count(),
+        "The network was used: {count} {packages} ({} KiB) fetched into {}",
         bytes.div_ceil(1024),
         folder.display()
     );

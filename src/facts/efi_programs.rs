@@ -26,7 +26,7 @@ const PLACES: [&str; 9] = [
 const LIST: &str = "/usr/lib/shim/BOOT{}.CSV";
 
 /// What the firmware calls a machine, and what GRUB calls it.
-const MACHINES: [(&str, &str); 2] = [("x64", "x86_64"), ("aa64", "arm64")];
+pub const MACHINES: [(&str, &str); 2] = [("x64", "x86_64"), ("aa64", "arm64")];
 
 /// Reads them, where a disk has an EFI system partition to put them on.
 pub(super) fn collect(root: &RootDir, survey: Option<&Survey>) -> Vec<EspFile> {

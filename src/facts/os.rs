@@ -11,6 +11,9 @@ const LIMIT: u64 = 64 * 1024;
 pub struct Os {
     /// `debian`, `ubuntu`, ...
     pub id: Option<String>,
+    /// `bookworm`, where it has such a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codename: Option<String>,
     /// For people.
     pub name: Option<String>,
     /// The host name it gives itself.
@@ -30,6 +33,7 @@ pub(super) fn collect(root: &RootDir) -> Os {
     let hostname = root.read_text("/etc/hostname", LIMIT).ok();
     Os {
         id: field("ID"),
+        codename: field("VERSION_CODENAME"),
         name: field("PRETTY_NAME"),
         hostname: hostname.map(|name| name.trim().to_owned()),
     }

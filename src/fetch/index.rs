@@ -3,14 +3,13 @@
 
 use std::io::Cursor;
 
-use sha2::{Digest, Sha256};
-
 use super::archives::Archive;
 use super::http::{Client, Fault};
 use super::openpgp::{self, Key, Trust};
 use super::release::{Listed, Release, is_digest};
 use crate::facts::packages::{control, unpack};
 use crate::facts::toolbox::Relations;
+use crate::journal;
 
 /// The most bytes of a Release file, and of its signature.
 const RELEASE_MAX: u64 = 16 << 20;
@@ -91,8 +90,8 @@ pub fn describe(
     Ok(Described { release, trust })
 }
 
-/// Fetches the indexes of a suite and gives each package of the architecture to
-/// `each`.
+/// Fetches the indexes of a suite: its packages of the architecture. `kept` bytes
+/// of others are kept already.
 ///
 /// # Errors
 /// An index cannot be had, or is not the one that the Release file tells of.
@@ -101,9 +100,9 @@ pub fn read(
     archive: &Archive,
     release: &Release,
     architecture: &str,
-    offers: &mut Vec<Offer>,
-) -> Result<(), Fault> {
-    let mut kept = offers.iter().map(Offer::bytes).sum::<usize>();
+    mut kept: usize,
+) -> Result<Vec<Offer>, Fault> {
+    let mut offers = Vec::new();
     for name in archive.indexes(architecture) {
         let is_of_all = name.contains("/binary-all/");
         if is_of_all && release.all_in_each {
@@ -138,7 +137,7 @@ pub fn read(
             return Err(failed("there are too many packages".into()));
         }
     }
-    Ok(())
+    Ok(offers)
 }
 
 /// One index, with the digest that the Release file tells.
@@ -164,7 +163,7 @@ fn fetch(
         },
         false => client.whole(&plain, listed.size),
     }?;
-    if hex(&Sha256::digest(&bytes)) != listed.sha256 {
+    if journal::digest(&bytes) != listed.sha256 {
         let why = format!("{plain}: its digest is not the one in the Release file");
         return Err(Fault::Failed(why));
     }
@@ -210,13 +209,8 @@ impl Offer {
         (fits && name.len() < 250).then_some(name)
     }
 
-    /// `libc6 2.41-12 (amd64)`
-    pub fn label(&self) -> String {
-        let one = &self.relations;
-        format!("{} {} ({})", one.name, one.version, one.architecture)
-    }
-
-    fn bytes(&self) -> usize {
+    /// About what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
         let one = &self.relations;
         let fields = [
             &one.name,
@@ -230,11 +224,6 @@ impl Offer {
         ];
         size_of::<Self>() + fields.iter().map(|text| text.len()).sum::<usize>()
     }
-}
-
-/// In small letters.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

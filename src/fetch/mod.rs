@@ -75,11 +75,11 @@ pub struct Got {
     pub fetched: Fetched,
 }
 
-/// An archive's offers begin here in the list of all, and this is its trust.
+/// An archive that was asked.
 struct Asked {
     archive: Archive,
     trust: Trust,
-    first: usize,
+    offers: Vec<Offer>,
 }
 
 type Tell<'t> = dyn FnMut(Told<'_>) + 't;
@@ -110,8 +110,8 @@ pub fn fetch(
     }
     let native = dpkg.named("dpkg").map(|own| own.architecture.as_str());
     let native = native.context("the patient's dpkg is not known to its database")?;
-    let (asked, offers, mut failed) = ask_all(root, dpkg, request, native, tell)?;
-    let toolbox = look(offered(&asked, &offers));
+    let (asked, mut failed) = ask_all(root, tree, dpkg, request, native, tell)?;
+    let toolbox = look(offered(&asked));
     let set = match closed_set::choose_with(&toolbox, dpkg, &names) {
         Ok(set) => set,
         Err(lacking) => {
@@ -127,7 +127,7 @@ pub fn fetch(
             );
         }
     };
-    let chosen = set.iter().filter_map(|one| of(one, &asked, &offers));
+    let chosen = set.iter().filter_map(|one| of(one, &asked));
     let chosen: Vec<(&Asked, &Offer)> = chosen.collect();
     ensure!(
         !chosen.is_empty(),
@@ -147,14 +147,15 @@ fn is_meant(one: &AtHand, named: &[(String, Option<String>)]) -> bool {
 /// Asks each archive what it offers; those that could not be asked, and why.
 fn ask_all(
     root: &RootDir,
+    tree: &Tree,
     dpkg: &Dpkg,
     request: &Request<'_>,
     native: &str,
     tell: &mut Tell<'_>,
-) -> Result<(Vec<Asked>, Vec<Offer>, Vec<String>)> {
-    let codename = codename(root);
+) -> Result<(Vec<Asked>, Vec<String>)> {
+    let codename = tree.os.codename.as_deref();
     let mirror = request.mirror.as_ref();
-    let (archives, mut failed) = archives::chosen(&dpkg.apt.sources, codename.as_deref(), mirror);
+    let (archives, mut failed) = archives::chosen(&dpkg.apt.sources, codename, mirror);
     ensure!(
         !archives.is_empty(),
         "the patient names no archive that can be asked{}. Next: --mirror http://HOST/PATH",
@@ -163,11 +164,13 @@ fn ask_all(
             .map(|why| format!("; {why}"))
             .collect::<String>()
     );
-    let (mut asked, mut offers) = (Vec::<Asked>::new(), Vec::new());
+    let mut asked = Vec::<Asked>::new();
     for archive in archives {
         let old = archive.of_old(request.now).filter(|_| mirror.is_none());
         for archive in [Some(archive), old].into_iter().flatten() {
-            match ask(root, request, archive, native, &mut offers, tell) {
+            let kept = asked.iter().flat_map(|one| &one.offers);
+            let kept = kept.map(Offer::bytes).sum();
+            match ask(root, request, archive, native, kept, tell) {
                 Ok(one) => {
                     asked.push(one);
                     break;
@@ -180,7 +183,7 @@ fn ask_all(
             }
         }
     }
-    Ok((asked, offers, failed))
+    Ok((asked, failed))
 }
 
 enum Refused {
@@ -199,7 +202,7 @@ fn ask(
     request: &Request<'_>,
     archive: Archive,
     native: &str,
-    offers: &mut Vec<Offer>,
+    kept: usize,
     tell: &mut Tell<'_>,
 ) -> Result<Asked, Refused> {
     let label = archive.label();
@@ -231,51 +234,41 @@ fn ask(
         let line = format!("lifeboot: {label}: it should not be used after {until}, going on");
         tell(Told::Line(&line));
     }
-    let first = offers.len();
-    let read = index::read(&request.client, &archive, &release, native, offers);
-    if let Err(fault) = read {
-        offers.truncate(first);
-        return Err(fault.into());
-    }
+    let offers = index::read(&request.client, &archive, &release, native, kept)?;
     Ok(Asked {
         archive,
         trust,
-        first,
+        offers,
     })
 }
 
 /// The offers as packages that could be unpacked: those of archives that are
 /// signed come first.
-fn offered(asked: &[Asked], offers: &[Offer]) -> Vec<AtHand> {
-    let mut all: Vec<(bool, AtHand)> = Vec::new();
-    for (at, one) in asked.iter().enumerate() {
-        let end = asked.get(at + 1).map_or(offers.len(), |next| next.first);
-        let is_signed = matches!(one.trust, Trust::Signed { .. });
-        for offer in offers.get(one.first..end).unwrap_or_default() {
-            let at_hand = AtHand {
-                relations: offer.relations.clone(),
-                folder: Some(one.archive.label()),
-                file: offer.path.clone(),
-                ..AtHand::default()
-            };
-            all.push((!is_signed, at_hand));
-        }
-    }
-    all.sort_by_key(|(is_unsigned, _)| *is_unsigned);
-    all.into_iter().map(|(_, one)| one).collect()
+fn offered(asked: &[Asked]) -> Vec<AtHand> {
+    let mut archives: Vec<&Asked> = asked.iter().collect();
+    archives.sort_by_key(|one| !matches!(one.trust, Trust::Signed { .. }));
+    let of = |one: &&Asked| {
+        let label = one.archive.label();
+        let offers = one.offers.iter();
+        let at_hand = offers.map(move |offer| AtHand {
+            relations: offer.relations.clone(),
+            folder: Some(label.clone()),
+            file: offer.path.clone(),
+            ..AtHand::default()
+        });
+        at_hand.collect::<Vec<_>>()
+    };
+    archives.iter().flat_map(of).collect()
 }
 
 /// The offer behind a chosen package; none when it is at hand.
-fn of<'o>(one: &AtHand, asked: &'o [Asked], offers: &'o [Offer]) -> Option<(&'o Asked, &'o Offer)> {
+fn of<'o>(one: &AtHand, asked: &'o [Asked]) -> Option<(&'o Asked, &'o Offer)> {
     let label = one.folder.as_ref()?;
-    let at = asked
-        .iter()
-        .position(|asked| asked.archive.label() == *label)?;
-    let end = asked.get(at + 1).map_or(offers.len(), |next| next.first);
-    let own = offers.get(asked[at].first..end)?;
-    let mut own = own.iter();
-    let offer = own.find(|offer| offer.path == one.file && offer.relations == one.relations)?;
-    Some((&asked[at], offer))
+    let mut asked = asked.iter();
+    let archive = asked.find(|asked| asked.archive.label() == *label)?;
+    let mut offers = archive.offers.iter();
+    let offer = offers.find(|offer| offer.path == one.file && offer.relations == one.relations)?;
+    Some((archive, offer))
 }
 
 fn download(
@@ -292,7 +285,7 @@ fn download(
             Trust::Unknown(why) | Trust::Wrong(why) => (None, Some(why.clone())),
         };
         got.push(Got {
-            package: offer.label(),
+            package: offer.relations.label(),
             bytes: offer.size,
             was_there: store::is_there(folder, &file, offer),
             fetched: Fetched {
@@ -333,15 +326,4 @@ fn download(
         note()?;
     }
     Ok(got)
-}
-
-/// `VERSION_CODENAME` of os-release(5).
-fn codename(root: &RootDir) -> Option<String> {
-    let files = ["/etc/os-release", "/usr/lib/os-release"];
-    let text = files
-        .iter()
-        .find_map(|file| root.read_text(file, 64 << 10).ok())?;
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
-    Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use crate::facts::packages::control;
 
 /// More than any suite has (the biggest have some thousand).
@@ -77,20 +80,9 @@ pub fn is_digest(text: &str) -> bool {
 
 /// `Sat, 28 Nov 2026 01:04:03 UTC` in seconds since 1970.
 fn seconds(text: &str) -> Option<i64> {
-    let mut words = text.split_whitespace().skip(1);
-    let day = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let month = months.iter().position(|name| *name == month)?;
-    let month = time::Month::try_from(u8::try_from(month + 1).ok()?).ok()?;
-    let year = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(|part| part.parse::<u8>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let date = time::Date::from_calendar_date(year, month, day).ok()?;
-    let time = date.with_hms(hour, minute, second).ok()?;
-    Some(time.assume_utc().unix_timestamp())
+    let time = DateTime::strptime("%a, %d %b %Y %H:%M:%S UTC", text.trim()).ok()?;
+    let time = TimeZone::UTC.to_timestamp(time).ok()?;
+    Some(time.as_second())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::http::{Client, Fault};
-use super::index::{Offer, hex};
+use super::index::Offer;
 use super::url::Url;
 use crate::facts::packages::apt::archives::digest;
 use crate::facts::toolbox::Fetched;
@@ -58,7 +58,7 @@ pub fn fetch(
         let why = format!("{url}: it has {read} bytes, the index says {}", offer.size);
         return Err(Fault::Failed(why));
     }
-    if hex(&digest.finalize()) != offer.sha256 {
+    if hex::encode(digest.finalize()) != offer.sha256 {
         let why = format!("{url}: its digest is not the one in the index; it was thrown away");
         return Err(Fault::Failed(why));
     }

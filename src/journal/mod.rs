@@ -30,7 +30,6 @@ pub mod xattrs;
 
 use std::error::Error;
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -70,13 +69,12 @@ pub struct Header {
 impl Header {
     /// A header for now and this Lifeboot.
     pub fn new(what: Vec<String>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             lasting: None,
             by: Some(machine::operator()),
             what,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            time: now.map_or(0, |since| since.as_secs()),
+            time: crate::date::now(),
         }
     }
 }

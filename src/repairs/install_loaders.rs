@@ -6,10 +6,8 @@
 use super::esp_files::{EspSource, Wanted};
 use crate::checks::esps::{EspAt, Esps};
 use crate::facts::Tree;
+use crate::facts::efi_programs::MACHINES;
 use crate::survey::esp::{EspFile, Loader};
-
-/// What the firmware calls a machine, and what GRUB calls it.
-const MACHINES: [(&str, &str); 2] = [("x64", "x86_64"), ("aa64", "arm64")];
 
 /// All that could be put on it, the likeliest first.
 pub(super) fn sets(esps: &Esps<'_>, tree: &Tree, at: EspAt<'_>) -> Vec<Vec<Wanted>> {

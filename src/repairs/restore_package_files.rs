@@ -10,6 +10,7 @@ use super::{Kind, Outline, Risk, restore_init_link};
 use crate::facts::integrity::{Damage, Damaged};
 use crate::facts::packages::{Dpkg, Package, Packages};
 use crate::facts::toolbox::AtHand;
+use crate::facts::toolbox::supply::label;
 use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
 
@@ -96,53 +97,84 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     if files.is_empty() {
         return None;
     }
-    let mut outline = Outline {
-        risk: Risk::Safe,
-        ..Outline::default()
-    };
-    let mut lacking = Lacking::default();
-    let mut reasons = Vec::new();
-    let mut left = Vec::new();
-    for (label, paths) in &files {
+    Some(outline(tree, dpkg, finding, &files))
+}
+
+/// What is put back, and what cannot be.
+fn outline(tree: &Tree, dpkg: &Dpkg, finding: &Finding, files: &ByPackage<'_>) -> Outline {
+    let mut unpack = Vec::new();
+    let mut left = Left::default();
+    for (label, paths) in files {
         match source(tree, dpkg, label) {
-            Ok(archive) => outline.unpack.push(Unpack {
+            Ok(archive) => unpack.push(Unpack {
                 files: paths.iter().map(|path| (*path).to_owned()).collect(),
                 ..Unpack::of(archive)
             }),
-            Err(Why::Other(why)) => {
-                left.push(*label);
-                reasons.push(why);
-            }
-            Err(Why::NotAtHand(mut why)) => {
-                left.push(*label);
-                lacking.packages.append(&mut why.packages);
-                lacking.damaged.append(&mut why.damaged);
-            }
+            Err(why) => left.add(label, why),
         }
     }
-    let whole = left.is_empty() || is_about_many(&finding.id);
-    if outline.unpack.is_empty() || !whole {
-        outline.unpack.clear();
-        outline.title = title(
-            files
-                .iter()
-                .map(|(label, paths)| ((*label).to_owned(), paths)),
-        );
-        if !lacking.packages.is_empty() {
-            reasons.push(unpack_packages::why(&lacking));
-        }
-        outline.refused = Some(reasons.join("; "));
-        return Some(outline);
+    let whole = left.labels.is_empty() || is_about_many(&finding.id);
+    if unpack.is_empty() || !whole {
+        let named = files.iter();
+        return Outline {
+            risk: Risk::Safe,
+            title: title(named.map(|(label, paths)| ((*label).to_owned(), paths))),
+            refused: Some(left.reasons()),
+            ..Outline::default()
+        };
     }
-    let brought = files.iter().filter(|(label, _)| !left.contains(*label));
-    outline.title = title(brought.map(|(label, paths)| (version(dpkg, label), paths)));
-    if !left.is_empty() {
-        outline.title += &format!(
+    let brought = files
+        .iter()
+        .filter(|(label, _)| !left.labels.contains(label));
+    let mut title = title(brought.map(|(label, paths)| (version(dpkg, label), paths)));
+    if !left.labels.is_empty() {
+        title += &format!(
             "; not those of {}, of which no package is at hand",
-            left.join(", ")
+            left.labels.join(", ")
         );
     }
-    Some(outline)
+    Outline {
+        risk: Risk::Safe,
+        title,
+        unpack,
+        ..Outline::default()
+    }
+}
+
+/// Packages whose files cannot be put back.
+#[derive(Default)]
+struct Left<'l> {
+    labels: Vec<&'l str>,
+    others: Vec<String>,
+    lacking: Lacking,
+    /// `mount=2.38.1-5`
+    wanted: Vec<String>,
+}
+
+impl<'l> Left<'l> {
+    fn add(&mut self, label: &'l str, why: Why) {
+        self.labels.push(label);
+        match why {
+            Why::Other(why) => self.others.push(why),
+            Why::NotAtHand(mut lacking, wanted) => {
+                self.lacking.packages.append(&mut lacking.packages);
+                self.lacking.damaged.append(&mut lacking.damaged);
+                self.wanted.push(wanted);
+            }
+        }
+    }
+
+    fn reasons(mut self) -> String {
+        if !self.wanted.is_empty() {
+            let network = format!(
+                "lifeboot fetch DIR --package {}, then lifeboot repair --packages DIR",
+                self.wanted.join(" --package ")
+            );
+            self.others
+                .push(unpack_packages::why(&self.lacking, &network));
+        }
+        self.others.join("; ")
+    }
 }
 
 /// `mount 2.38.1-5`
@@ -281,7 +313,8 @@ fn file_name(path: &str) -> &str {
 
 /// Why there is nothing to take a package's files from.
 enum Why {
-    NotAtHand(Lacking),
+    /// The package, and what `lifeboot fetch --package` calls it.
+    NotAtHand(Lacking, String),
     Other(String),
 }
 
@@ -298,32 +331,28 @@ fn source<'t>(tree: &'t Tree, dpkg: &Dpkg, label: &str) -> Result<&'t AtHand, Wh
     if without.contains(&package.name) {
         return other("it has no checksums in dpkg's database, to know its files by");
     }
-    let is_it = |archive: &&AtHand| {
-        let one = &archive.relations;
-        (&one.name, &one.version, &one.architecture)
-            == (&package.name, &package.version, &package.architecture)
-    };
-    let mut all: Vec<&AtHand> = tree.same_version.at_hand.iter().filter(is_it).collect();
+    let at_hand = tree.same_version.at_hand.iter();
+    let at_hand = at_hand.filter(|archive| archive.relations.is(package));
+    let mut all: Vec<&AtHand> = at_hand.collect();
     all.sort_by_key(|archive| (!archive.checked, archive.folder.is_some()));
     let found = all.iter().find(|archive| archive.fault.is_none());
-    found
-        .copied()
-        .ok_or_else(|| Why::NotAtHand(lacking(package, &all)))
+    found.copied().ok_or_else(|| {
+        let Package { name, version, .. } = package;
+        Why::NotAtHand(lacking(package, &all), format!("{name}={version}"))
+    })
 }
 
 fn lacking(package: &Package, damaged: &[&AtHand]) -> Lacking {
-    let Package {
-        name,
-        version,
-        architecture,
-        ..
-    } = package;
     let damaged = damaged.iter().filter_map(|archive| {
         let fault = archive.fault.as_ref()?;
         Some(format!("{}: {fault}", archive.place()))
     });
     Lacking {
-        packages: vec![format!("{name} {version} ({architecture})")],
+        packages: vec![label(
+            &package.name,
+            &package.version,
+            &package.architecture,
+        )],
         damaged: damaged.collect(),
     }
 }

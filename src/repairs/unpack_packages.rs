@@ -4,6 +4,7 @@
 use super::closed_set::{self, Lacking};
 use super::{Kind, Outline, Program, Risk, restore_package_files};
 use crate::facts::packages::Packages;
+use crate::facts::toolbox::supply::label;
 use crate::facts::toolbox::{AtHand, Fetched};
 use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
@@ -75,7 +76,7 @@ impl Unpack {
 
     /// `libc6 2.41-12 (amd64)`
     pub fn label(&self) -> String {
-        format!("{} {} ({})", self.package, self.version, self.architecture)
+        label(&self.package, &self.version, &self.architecture)
     }
 
     /// Where it is taken from.
@@ -144,20 +145,22 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
         }
         Err(lacking) => {
             outline.title = "unpack what dpkg needs".to_owned();
-            outline.refused = Some(why(&lacking));
+            let network = "lifeboot repair --network (lifeboot fetch DIR only fetches)";
+            outline.refused = Some(why(&lacking, network));
         }
     }
     Some(outline)
 }
 
-/// What is lacking, and how to get it.
-pub(super) fn why(lacking: &Lacking) -> String {
+/// What is lacking, and how to get it; `network` is the way with a network.
+pub(super) fn why(lacking: &Lacking, network: &str) -> String {
     let Lacking { packages, damaged } = lacking;
     let mut said = format!("no intact package is at hand of {}", packages.join(", "));
     if !damaged.is_empty() {
         said += &format!("; not usable: {}", damaged.join("; "));
     }
-    said + ". With a network: lifeboot repair --network (lifeboot fetch DIR only fetches). Without \
-            one: fetch them on another machine (apt-get download NAME=VERSION, or \
-            packages.debian.org) and run lifeboot repair --packages DIR, where DIR has the files"
+    said + ". With a network: "
+        + network
+        + ". Without one: fetch them on another machine (apt-get download NAME=VERSION, or \
+           packages.debian.org) and run lifeboot repair --packages DIR, where DIR has the files"
 }

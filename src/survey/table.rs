@@ -368,7 +368,7 @@ fn mbr_purpose(kind: u8) -> String {
 /// A GUID in its usual spelling.
 pub(super) fn guid(raw: &[u8; 16]) -> String {
     let [a, b, c, d, e, f, g, h, rest @ ..] = raw;
-    let tail: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let tail = hex::encode(rest);
     let (node_high, node_low) = tail.split_at(4);
     format!(
         "{:08x}-{:04x}-{:04x}-{node_high}-{node_low}",

@@ -3,22 +3,16 @@
 
 use super::super::bios_boot::{boot_part, uuid_of};
 use super::chain::searched;
-use super::{End, FALLBACKS, OwnEsp, UefiBoot, vendors};
+use super::{End, FALLBACKS, UefiBoot, vendors};
+
+pub(crate) use super::EspAt;
 use crate::facts::Facts;
+use crate::survey::Esp;
 use crate::survey::esp::EspFile;
-use crate::survey::{Disk, Esp, Partition};
 use crate::sysroot::MountedPart;
 
 /// The EFI system partitions of a machine that boots by UEFI.
 pub(crate) struct Esps<'f>(UefiBoot<'f>);
-
-/// One of them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EspAt<'f> {
-    pub(crate) disk: &'f Disk,
-    pub(crate) part: &'f Partition,
-    pub(crate) esp: &'f Esp,
-}
 
 impl<'f> Esps<'f> {
     /// Nothing for a machine that does not boot by UEFI.
@@ -28,21 +22,13 @@ impl<'f> Esps<'f> {
 
     /// All of them, in the order of the disks.
     pub(crate) fn all(&self) -> impl Iterator<Item = EspAt<'f>> {
-        self.0.esps.iter().map(|at| EspAt {
-            disk: at.disk,
-            part: at.part,
-            esp: at.esp,
-        })
+        self.0.esps.iter().copied()
     }
 
     /// True when the firmware comes to this system without an entry of its own,
     /// and by each loader of this system that it may have an entry for.
     pub(crate) fn leads_here(&self, at: EspAt<'_>, esp: &Esp) -> bool {
-        let own = OwnEsp {
-            disk: at.disk,
-            part: at.part,
-            esp,
-        };
+        let own = EspAt { esp, ..at };
         let mut names = FALLBACKS.iter();
         let Some((path, machine)) = names.find(|(path, _)| esp.file(path).is_some()) else {
             return false;

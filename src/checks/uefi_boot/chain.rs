@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::super::bios_boot::{Goal, goal};
 use super::super::grub_cannot_read::refused;
-use super::{OwnEsp, UefiBoot, goal_of_uuid};
+use super::{EspAt, UefiBoot, goal_of_uuid};
 use crate::survey::esp::{EspFile, Loader, Program};
 use crate::survey::{Esp, GrubCore};
 
@@ -63,11 +63,11 @@ impl Fault {
 
 impl UefiBoot<'_> {
     /// Follows the program at `path`, which must be for `machine`.
-    pub(super) fn walk(&self, at: OwnEsp<'_>, path: &str, machine: Option<&str>) -> End {
+    pub(super) fn walk(&self, at: EspAt<'_>, path: &str, machine: Option<&str>) -> End {
         self.step(at, path, machine, STEPS_MAX)
     }
 
-    fn step(&self, at: OwnEsp<'_>, path: &str, machine: Option<&str>, left: usize) -> End {
+    fn step(&self, at: EspAt<'_>, path: &str, machine: Option<&str>, left: usize) -> End {
         let Some(left) = left.checked_sub(1) else {
             return End::Unknown("its programs start each other".into());
         };
@@ -146,7 +146,7 @@ impl UefiBoot<'_> {
 
     /// What shim's fallback makes of the lists in the vendors' directories: an
     /// entry for each of them, and it starts the first.
-    fn by_lists(&self, at: OwnEsp<'_>, left: usize) -> End {
+    fn by_lists(&self, at: EspAt<'_>, left: usize) -> End {
         let lists = at.esp.files.iter().filter(|file| is_list(&file.path));
         let named = lists.filter_map(|list| {
             let folder = list.path.rsplit_once('/')?.0;
@@ -166,7 +166,7 @@ impl UefiBoot<'_> {
 
     /// Where a GRUB goes: by the commands in it, its prefix, or the
     /// configuration that it finds on the partition.
-    fn grub(&self, at: OwnEsp<'_>, path: &str, folder: &str, core: &GrubCore) -> End {
+    fn grub(&self, at: EspAt<'_>, path: &str, folder: &str, core: &GrubCore) -> End {
         let lost = |uuid: String, path: &str| {
             End::Broken(Fault::UnknownUuid {
                 path: path.to_owned(),

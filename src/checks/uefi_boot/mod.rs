@@ -39,16 +39,16 @@ const FOREIGN: [&str; 4] = ["boot", "microsoft", "tools", "dell"];
 
 /// An EFI system partition that was read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OwnEsp<'f> {
-    pub(super) disk: &'f Disk,
-    pub(super) part: &'f Partition,
-    pub(super) esp: &'f Esp,
+pub(crate) struct EspAt<'f> {
+    pub(crate) disk: &'f Disk,
+    pub(crate) part: &'f Partition,
+    pub(crate) esp: &'f Esp,
 }
 
 /// A program that the firmware may start, and what comes of it.
 #[derive(Debug)]
 pub(super) struct Start<'f> {
-    pub(super) at: OwnEsp<'f>,
+    pub(super) at: EspAt<'f>,
     pub(super) path: String,
     pub(super) by: By,
     pub(super) end: End,
@@ -82,7 +82,7 @@ pub(super) struct UefiBoot<'f> {
     pub(super) tree: &'f Tree,
     pub(super) info: &'f SysrootInfo,
     pub(super) mode: Mode,
-    pub(super) esps: Vec<OwnEsp<'f>>,
+    pub(super) esps: Vec<EspAt<'f>>,
     pub(super) starts: Vec<Start<'f>>,
 }
 
@@ -100,7 +100,7 @@ impl<'f> UefiBoot<'f> {
         let esps = boot_mode::esps(facts)
             .filter_map(|(disk, part)| {
                 let esp = part.esp.as_ref()?;
-                Some(OwnEsp { disk, part, esp })
+                Some(EspAt { disk, part, esp })
             })
             .collect();
         let mut boot = Self {
@@ -144,7 +144,7 @@ impl<'f> UefiBoot<'f> {
     }
 
     /// Everything on one partition that the firmware may start.
-    fn starts_on(&self, at: OwnEsp<'f>) -> Vec<Start<'f>> {
+    fn starts_on(&self, at: EspAt<'f>) -> Vec<Start<'f>> {
         let mut starts = Vec::new();
         let mut add = |path: &str, by, machine: Option<&str>| {
             let end = self.walk(at, path, machine);
@@ -222,7 +222,7 @@ impl<'f> UefiBoot<'f> {
             }
         }
         let unseen = by(By::Unseen).any(|start| !matches!(start.end, End::Broken(_)));
-        let part_read = |at: &OwnEsp<'_>| at.esp.unreadable.is_some() && !at.esp.files.is_empty();
+        let part_read = |at: &EspAt<'_>| at.esp.unreadable.is_some() && !at.esp.files.is_empty();
         // Facts that were saved by an older version lack what is on them.
         let not_read = boot_mode::esps(self.facts).any(|(_, part)| part.esp.is_none());
         match unseen || not_read || self.esps.iter().any(part_read) {
@@ -253,8 +253,8 @@ impl<'f> UefiBoot<'f> {
 
     /// What is wrong on the way from each program that may be started, each
     /// fault once.
-    pub(super) fn faults(&self) -> Vec<(OwnEsp<'f>, &Fault)> {
-        let mut all: Vec<(OwnEsp<'f>, &Fault)> = Vec::new();
+    pub(super) fn faults(&self) -> Vec<(EspAt<'f>, &Fault)> {
+        let mut all: Vec<(EspAt<'f>, &Fault)> = Vec::new();
         for start in &self.starts {
             let End::Broken(fault) = &start.end else {
                 continue;
@@ -262,7 +262,7 @@ impl<'f> UefiBoot<'f> {
             if self.is_leftover(start) {
                 continue;
             }
-            let same = |(at, other): &(OwnEsp<'f>, &Fault)| {
+            let same = |(at, other): &(EspAt<'f>, &Fault)| {
                 at.part.name == start.at.part.name && *other == fault
             };
             if !all.iter().any(same) {
@@ -322,11 +322,11 @@ pub(super) fn is_on(entry: &BootEntry, part: &Partition) -> bool {
 }
 
 /// A file of a partition as evidence names it.
-pub(super) fn place(at: OwnEsp<'_>, path: &str) -> String {
+pub(super) fn place(at: EspAt<'_>, path: &str) -> String {
     format!("{}:{path}", at.part.name)
 }
 
 /// Evidence of a file.
-pub(super) fn seen(at: OwnEsp<'_>, path: &str, what: impl Into<String>) -> Evidence {
+pub(super) fn seen(at: EspAt<'_>, path: &str, what: impl Into<String>) -> Evidence {
     Evidence::seen(place(at, path), what)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Check;
 use super::super::bios_boot::on_a_mirror;
-use super::{End, OwnEsp, UefiBoot, place};
+use super::{End, EspAt, UefiBoot, place};
 use crate::facts::Facts;
 use crate::finding::{Evidence, Findings, Severity, Stage};
 
@@ -22,7 +22,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     if !on_a_mirror(facts, boot.info) {
         return;
     }
-    let own = |at: &&OwnEsp<'_>| {
+    let own = |at: &&EspAt<'_>| {
         let mut starts = boot.starts.iter();
         boot.info.disks.contains(&at.disk.name)
             && starts.any(|start| start.at.part.name == at.part.name && start.end == End::Own)
@@ -64,7 +64,7 @@ fn run(facts: &Facts, out: &mut Findings) {
 }
 
 /// The programs below /EFI by their paths in small letters, and digests.
-fn programs<'f>(at: &OwnEsp<'f>) -> BTreeMap<String, &'f str> {
+fn programs<'f>(at: &EspAt<'f>) -> BTreeMap<String, &'f str> {
     let files = at.esp.files.iter().filter(|file| file.is_called_program());
     let known = files.filter_map(|file| {
         let path = file.path.to_ascii_lowercase();

@@ -246,6 +246,5 @@ fn md5(root: &RootDir, path: &Path) -> Option<String> {
             n => hash.update(&buffer[..n]),
         }
     }
-    let sum = hash.finalize();
-    Some(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex::encode(hash.finalize()))
 }

@@ -104,6 +104,22 @@ impl Relations {
             pre_depends,
         }
     }
+
+    /// `libc6 2.41-12 (amd64)`
+    pub fn label(&self) -> String {
+        label(&self.name, &self.version, &self.architecture)
+    }
+
+    /// True when it is what is installed, in exactly that version.
+    pub fn is(&self, package: &Package) -> bool {
+        (&self.name, &self.version, &self.architecture)
+            == (&package.name, &package.version, &package.architecture)
+    }
+}
+
+/// `libc6 2.41-12 (amd64)`
+pub fn label(name: &str, version: &str, architecture: &str) -> String {
+    format!("{name} {version} ({architecture})")
 }
 
 /// What the packages on disk ask for, and the packages at hand; of both only
@@ -119,14 +135,7 @@ pub(super) fn collect(
     for archive in &dpkg.apt.cache.archives {
         found.extend(open(root, archive, None));
     }
-    let mut roots = HashMap::new();
-    for folder in folders {
-        let shown = folder.display().to_string();
-        if let Ok(opened) = RootDir::open(*folder) {
-            found.extend(in_folder(&opened, &shown));
-            roots.insert(shown, opened);
-        }
-    }
+    let roots = in_folders(folders, &mut found);
     let mut installed = dpkg::relations(root, Relations::of);
     let reached = reached(wanted, &installed, &found);
     installed.retain(|one| reached.contains(&one.name));
@@ -173,6 +182,14 @@ pub(in crate::facts) fn exactly(
             found.extend(open(root, archive, None));
         }
     }
+    let roots = in_folders(folders, &mut found);
+    found.retain(|archive| wanted.iter().any(|own| archive.relations.is(own)));
+    compare_all(root, dpkg, &mut found, &roots);
+    found
+}
+
+/// Adds the packages of these folders; the folders, by their names.
+fn in_folders(folders: &[&Path], found: &mut Vec<AtHand>) -> HashMap<String, RootDir> {
     let mut roots = HashMap::new();
     for folder in folders {
         let shown = folder.display().to_string();
@@ -181,15 +198,7 @@ pub(in crate::facts) fn exactly(
             roots.insert(shown, opened);
         }
     }
-    found.retain(|archive| {
-        let one = &archive.relations;
-        wanted.iter().any(|own| {
-            (&own.name, &own.version, &own.architecture)
-                == (&one.name, &one.version, &one.architecture)
-        })
-    });
-    compare_all(root, dpkg, &mut found, &roots);
-    found
+    roots
 }
 
 /// The packages of a folder.

@@ -124,11 +124,7 @@ fn judge(text: &[u8], signature: &Signature<'_>, keys: &[Key], now: u64) -> Trus
         return unknown(format!("its signature ended on {}", date::date(ends)));
     }
     Trust::Signed {
-        key: hex(&key.fingerprint),
+        key: hex::encode_upper(&key.fingerprint),
         owner: owner.clone(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }

@@ -104,7 +104,7 @@ impl<'a> Signature<'a> {
 
     /// The end of the fingerprint, for people.
     pub(super) fn issuer(&self) -> String {
-        super::hex(&self.issuer)
+        hex::encode_upper(&self.issuer)
     }
 
     /// True when its digest is one that nobody can forge today.

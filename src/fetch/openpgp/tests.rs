@@ -161,7 +161,7 @@ fn a_subkey_signs_and_an_armored_ring_is_read() {
     let primary = keyring(&ring)[0].clone();
     gpg.run(&[
         "--quick-add-key",
-        &hex(&primary.fingerprint),
+        &hex::encode_upper(&primary.fingerprint),
         "rsa2048",
         "sign",
         "1y",
@@ -171,7 +171,7 @@ fn a_subkey_signs_and_an_armored_ring_is_read() {
     let Trust::Signed { key, .. } = ours(&ring, &signed) else {
         panic!("not signed");
     };
-    assert_ne!(key, hex(&primary.fingerprint));
+    assert_ne!(key, hex::encode_upper(&primary.fingerprint));
     let armored = gpg.at("ring.asc");
     gpg.run(&["--output", armored.to_str().unwrap(), "--armor", "--export"]);
     let keys = keyring(&fs::read(armored).unwrap());
@@ -197,7 +197,7 @@ fn keys_that_ended_or_were_revoked() {
         "{why}"
     );
     // The owner lets it live longer.
-    let fingerprint = hex(&keyring(&ring)[0].fingerprint);
+    let fingerprint = hex::encode_upper(&keyring(&ring)[0].fingerprint);
     gpg.run(&["--quick-set-expire", &fingerprint, "never"]);
     let longer = gpg.export();
     assert!(matches!(ours(&longer, &signed), Trust::Signed { .. }));
@@ -239,7 +239,7 @@ fn keyrings_have_the_keys_that_gpg_shows() {
     for path in rings.map(|entry| entry.unwrap().path()) {
         let ours: Vec<String> = keyring(&fs::read(&path).unwrap())
             .iter()
-            .map(|key| hex(&key.fingerprint))
+            .map(|key| hex::encode_upper(&key.fingerprint))
             .collect();
         let shown = shown(&path);
         let missing = shown.iter().find(|key| !ours.contains(key));

@@ -1,7 +1,6 @@
 //! `/var/lib/dpkg/info`: the control files of a package, its list of files and
 //! their checksums (`pkg_infodb_update` in dpkg's src/main/unpack.c).
 
-use std::fmt::Write as _;
 use std::io::{Read, Seek};
 use std::path::Path;
 
@@ -152,11 +151,7 @@ fn sums(placed: &Placed) -> Vec<u8> {
         let Some(sum) = placed.sums.get(path) else {
             continue;
         };
-        let mut hex = String::new();
-        for byte in sum {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        bytes.extend_from_slice(hex.as_bytes());
+        bytes.extend_from_slice(hex::encode(sum).as_bytes());
         bytes.extend_from_slice(b"  ");
         bytes.extend_from_slice(path);
         bytes.push(b'\n');

@@ -4,10 +4,10 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use self::fat::{Entry, Fat, Place, ReadAt};
 use super::Source;
+use crate::journal;
 
 mod edit;
 mod fat;
@@ -67,9 +67,13 @@ pub struct EspFile {
 impl Esp {
     /// The file at `path`; FAT and UEFI do not tell capitals from small letters.
     pub fn file(&self, path: &str) -> Option<&EspFile> {
-        let mut files = self.files.iter();
-        files.find(|file| file.path.eq_ignore_ascii_case(path))
+        find(&self.files, path)
     }
+}
+
+fn find<'f>(files: &'f [EspFile], path: &str) -> Option<&'f EspFile> {
+    let mut files = files.iter();
+    files.find(|file| file.path.eq_ignore_ascii_case(path))
 }
 
 impl EspFile {
@@ -86,8 +90,7 @@ impl EspFile {
 
     fn look_into(&mut self, path: &str, bytes: &[u8]) {
         if bytes.len() as u64 == self.bytes {
-            let digest = Sha256::digest(bytes);
-            self.sha256 = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+            self.sha256 = Some(journal::digest(bytes));
         }
         match is_program(path) {
             true => self.program = Program::read(bytes),

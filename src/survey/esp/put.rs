@@ -2,13 +2,13 @@
 
 use std::io;
 
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::super::Source;
 use super::super::grub_embed::Piece;
 use super::edit::{Editor, Sector, Turn};
-use super::{EspFile, Walk};
+use super::{EspFile, Walk, find};
+use crate::journal;
 
 /// The longest stretch that is written at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -51,16 +51,9 @@ pub fn put(source: &Source, files: &[Put], seconds: u64) -> Result<Vec<Piece>, S
     Ok(pieces(sectors))
 }
 
-fn find<'f>(files: &'f [EspFile], path: &str) -> Option<&'f EspFile> {
-    let mut files = files.iter();
-    files.find(|file| file.path.eq_ignore_ascii_case(path))
-}
-
 /// True for a file that was read whole and holds this already.
 fn holds(file: &EspFile, put: &Put) -> bool {
-    let digest = Sha256::digest(&put.content);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    file.sha256.as_ref() == Some(&digest)
+    file.sha256.as_ref() == Some(&journal::digest(&put.content))
 }
 
 /// The new files are there, and no other one is another.

@@ -145,7 +145,7 @@ fn uuid_at(head: &[u8], at: usize) -> Option<String> {
 
 /// A UUID whose bytes lie in the order in which they are spelled.
 pub fn uuid_text(raw: &[u8; 16]) -> String {
-    let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(raw);
     format!(
         "{}-{}-{}-{}-{}",
         &hex[..8],

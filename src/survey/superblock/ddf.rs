@@ -193,7 +193,7 @@ impl Copy {
         };
         Some(Ok(Superblock {
             version: "ddf".into(),
-            array_uuid: format!("ddf:{}", hex(guid)),
+            array_uuid: format!("ddf:{}", hex::encode(guid)),
             name,
             level: shape.0,
             layout: shape.1,
@@ -262,10 +262,6 @@ fn sound(bytes: &[u8], magic: u32) -> bool {
     [crc32fast::hash(&blank), !plain.finalize()]
         .iter()
         .any(|right| sum == right.to_be_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

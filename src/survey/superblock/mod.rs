@@ -293,10 +293,7 @@ fn fits(found: Superblock, source: &Source) -> Result<Superblock, Defect> {
 
 /// Sixteen bytes as mdadm spells a UUID: four words with colons.
 fn colon_uuid(raw: &[u8]) -> String {
-    let words: Vec<String> = raw
-        .chunks(4)
-        .map(|word| word.iter().map(|byte| format!("{byte:02x}")).collect())
-        .collect();
+    let words: Vec<String> = raw.chunks(4).map(hex::encode).collect();
     words.join(":")
 }
 

@@ -65,7 +65,7 @@ impl Entry {
             .collect();
         Some(Self {
             realtime: u64_at(object, 24)?,
-            boot: boot.iter().map(|byte| format!("{byte:02x}")).collect(),
+            boot: hex::encode(boot),
             items,
         })
     }

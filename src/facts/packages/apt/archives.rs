@@ -207,8 +207,7 @@ pub fn digest(mut file: File) -> io::Result<String> {
             read => digest.update(&buffer[..read]),
         }
     }
-    let bytes = digest.finalize();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ mod tests {
 
         #[test]
         fn what_dpkg_writes_is_read_back(sum: [u8; 16], name in "[a-z/ .]{1,40}") {
-            let hex: String = sum.iter().map(|b| format!("{b:02x}")).collect();
+            let hex = hex::encode(sum);
             let path = format!("usr/x{name}y");
             prop_assume!(!leads_up(path.as_bytes()));
             let text = format!("{hex}  {path}\n");

@@ -204,8 +204,7 @@ impl<'b> Header<'b> {
 fn hex_digest<D: Digest>(parts: &[&[u8]]) -> String {
     let mut hash = D::new();
     parts.iter().for_each(|part| hash.update(part));
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash.finalize())
 }
 
 #[cfg(test)]

@@ -154,13 +154,10 @@ pub(super) fn judge(root: &RootDir, dpkg: &Dpkg, runs: &[Run], offers: &Offers) 
 /// A rescue system's clock may be wrong, but never is it earlier than what the
 /// patient wrote last.
 fn today(root: &RootDir, dpkg: &Dpkg) -> String {
-    use std::time::{SystemTime, UNIX_EPOCH};
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_secs());
     let log = root
         .metadata("/var/log/dpkg.log")
         .map_or(0, |meta| meta.mtime);
     let written = log.max(dpkg.database.status.modified);
-    let latest = now.max(u64::try_from(written).unwrap_or(0));
+    let latest = crate::date::now().max(u64::try_from(written).unwrap_or(0));
     crate::date::date(latest).chars().take(10).collect()
 }

@@ -113,9 +113,7 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>) -> Option<Ssh> {
     let config = Config::read(root, &options.config, &program);
     let policy = Policy::of(&config);
     let people = accounts::people(root);
-    let today = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() / 86_400);
+    let today = crate::date::now() / 86_400;
     // Where no port is named it is this one, and a socket may have another.
     let named = ports(&config, &options);
     let ports = if named.is_empty() {
