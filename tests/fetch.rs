@@ -47,6 +47,8 @@ struct Scene {
 
 impl Scene {
     fn new(work: &Path) -> Result<Self> {
+        // What an earlier run left would be taken for what is fetched now.
+        fs::remove_dir_all(work).and_then(|()| fs::create_dir(work))?;
         let patient = Overlay::over(&base::root(Suite::Bookworm)?, work)?;
         let archive = Archive::new(work)?;
         archive.repack(patient.path(), &["dpkg", "tar", "sed"])?;
