@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 
+use super::case::REPACK;
 use super::run;
 
 /// `dists/bookworm` and `pool`, signed.
@@ -19,26 +20,6 @@ pub struct Archive {
     // Its path is short: the agent of gpg listens at a socket in it (unix(7)).
     gnupg: tempfile::TempDir,
 }
-
-/// Makes a package of what dpkg has installed; run in the root of a system.
-const REPACK: &str = r#"
-mkdir -p "$WORK/DEBIAN"
-while read -r path; do
-    if [ -d ".$path" ]; then
-        mkdir -p "$WORK$path"
-    else
-        cp -a ".$path" "$WORK$path"
-    fi
-done < var/lib/dpkg/info/$NAME.list
-awk -v line="Package: $NAME" '$0 == line { on = 1 } on && /^$/ { exit } on' var/lib/dpkg/status |
-    awk '/^(Status|Conffiles):/ { skip = 1; next } /^ / && skip { next } { skip = 0; print }' \
-    > "$WORK/DEBIAN/control"
-for file in conffiles md5sums postinst postrm prerm preinst triggers; do
-    cp "var/lib/dpkg/info/$NAME.$file" "$WORK/DEBIAN/$file" 2> /dev/null || true
-done
-dpkg-deb -b "$WORK" "$POOL" > /dev/null
-rm -r "$WORK"
-"#;
 
 /// The indexes, as the administrators of an archive make them.
 const INDEX: &str = r#"
@@ -80,8 +61,7 @@ impl Archive {
     }
 
     fn shell(&self, script: &str) -> Result<()> {
-        let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", script]);
+        let mut command = run::strict(script);
         command.env("GNUPG", self.gnupg.path());
         run::output("making the archive", command.current_dir(&self.folder))?;
         Ok(())
@@ -89,15 +69,10 @@ impl Archive {
 
     /// Puts packages of an installed system into it.
     pub fn repack(&self, root: &Path, names: &[&str]) -> Result<()> {
-        for name in names {
-            let mut command = Command::new("bash");
-            command.args(["-euo", "pipefail", "-c", REPACK]);
-            command
-                .env("NAME", name)
-                .env("WORK", self.folder.join("repack"));
-            command.env("POOL", self.pool());
-            run::output("repacking", command.current_dir(root))?;
-        }
+        let script = format!("{REPACK}\nrepack {}", names.join(" "));
+        let mut command = run::strict(&script);
+        command.env("REPACK_TO", self.pool());
+        run::output("repacking", command.current_dir(root))?;
         Ok(())
     }
 

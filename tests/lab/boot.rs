@@ -113,8 +113,8 @@ pub fn end(console: &str) -> Option<Boot> {
         return Some(Boot::Firmware);
     }
     // The menu, which nobody sees at first, after an entry that failed.
-    let menu = line_after(console, "you need to load the kernel first")
-        .is_some_and(|_| console.contains("GNU GRUB  version"));
+    let menu = console.contains("you need to load the kernel first")
+        && console.contains("GNU GRUB  version");
     if menu || console.contains("grub rescue> ") || console.contains("grub> ") {
         let words = line_after(console, "error: ").unwrap_or_default();
         return Some(Boot::Loader(words));

@@ -131,7 +131,7 @@ fn ssh_port() -> u16 {
 }
 
 /// What the break step of a case may call: packages made of the tree itself.
-const REPACK: &str = include_str!("repack.sh");
+pub const REPACK: &str = include_str!("repack.sh");
 
 fn both() -> usize {
     2

@@ -79,9 +79,4 @@ impl CommitCuts {
     pub fn disks(&self, moment: usize, to: &Path) -> Result<Legs> {
         layers::taken(&self.dir, moment, to)
     }
-
-    /// The disks when the command had ended.
-    pub fn ended(&self, to: &Path) -> Result<Legs> {
-        layers::taken(&self.dir, self.moments, to)
-    }
 }

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # repack NAME ... : packs installed packages again, out of their own files as
-# they are now, into srv/debs. Called in the patient's root before it is broken.
+# they are now, into the folder $REPACK_TO [srv/debs]. Called in the patient's
+# root before it is broken.
 repack() {
-    local name folder=srv/debs files version architecture stem
+    local name folder=${REPACK_TO:-srv/debs} files version architecture stem
     mkdir -p "$folder"
     for name; do
         rm -rf repack

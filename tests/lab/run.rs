@@ -52,15 +52,17 @@ pub fn logged(step: &str, log: &Path, command: &mut Command) -> Result<()> {
 
 /// Runs a strict bash `script` with `dir` as its working directory.
 pub fn shell(step: &str, dir: &Path, script: &str) -> Result<()> {
-    output(
-        step,
-        Command::new("bash")
-            .args(["-euo", "pipefail", "-c", script])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("LC_ALL", "C")
-            .current_dir(dir),
-    )?;
+    output(step, strict(script).current_dir(dir))?;
     Ok(())
+}
+
+/// A strict bash that runs `script`.
+pub fn strict(script: &str) -> Command {
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", script])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C");
+    bash
 }
 
 /// The last lines of what a program said.
