@@ -271,8 +271,9 @@ pub struct RepairArgs {
     /// Do the repairs for this finding without asking (may be repeated)
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
-    /// Also take packages (.deb) from this folder (may be repeated)
-    #[arg(long, value_name = "DIR")]
+    /// Also take packages (.deb) from this folder, stick, partition or image
+    /// (may be repeated)
+    #[arg(long, value_name = "DIR|DEV")]
     pub packages: Vec<PathBuf>,
     /// Use the network: fetch packages that are lacking (see `fetch`)
     #[arg(long)]

@@ -22,6 +22,7 @@ mod history;
 mod keys;
 mod legs;
 mod log;
+mod package_folders;
 mod packages;
 mod patient;
 mod progress;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use dialoguer::Confirm;
 use serde_json::json;
 
+use super::package_folders::PackageFolders;
 use super::patient::{Patient, diagnosed};
 use super::rounds::{self, Round};
 use super::{array_work, boot_loader, choice, fetch, progress, rehearse};
@@ -27,15 +28,13 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         return Ok(Outcome::Usage);
     }
     if args.packages != args.target.packages {
+        let opened = PackageFolders::open(&args.packages)?;
         let mut args = args.clone();
-        for folder in &mut args.packages {
-            *folder = std::path::absolute(&folder)?;
-            if !folder.is_dir() {
-                bail!("--packages {}: there is no such folder", folder.display());
-            }
-        }
-        args.target.packages.clone_from(&args.packages);
-        return run(&args);
+        args.packages.clone_from(&opened.folders);
+        args.target.packages.clone_from(&opened.folders);
+        let outcome = run(&args)?;
+        opened.close()?;
+        return Ok(outcome);
     }
     say("lifeboot: looking at the patient, writing nothing ...");
     let mut before = diagnosed(&args.target)?;

@@ -43,7 +43,7 @@ pub struct Mounted {
 /// `ro` alone writes: ext4, xfs and btrfs replay their journals first.
 pub fn look_options(filesystem: &str) -> Option<&'static str> {
     match filesystem {
-        "ext2" | "vfat" | "squashfs" | "iso9660" => Some(""),
+        "ext2" | "vfat" | "exfat" | "squashfs" | "iso9660" => Some(""),
         "ext3" | "ext4" => Some("noload"),
         "xfs" => Some("norecovery,nouuid"),
         "btrfs" => Some("rescue=nologreplay"),

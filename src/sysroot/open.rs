@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -14,6 +15,9 @@ use crate::survey::Survey;
 use crate::sys::consent::WriteToken;
 use crate::sys::mount::Mounted;
 use crate::sys::root_dir::RootDir;
+
+/// Counts the openers of this process.
+static OPENED: AtomicU32 = AtomicU32::new(0);
 
 /// What may be written.
 #[derive(Debug, Clone, Copy)]
@@ -77,10 +81,12 @@ impl Opener {
         options: assembly::Options<'_>,
         keys: &mut dyn Keys,
     ) -> Result<Self> {
-        let pid = std::process::id();
+        // A stick with packages is open beside the patient.
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mnt-{}-{number}", std::process::id());
         let places = [
-            format!("/run/lifeboot/mnt-{pid}"),
-            format!("/tmp/lifeboot-mnt-{pid}"),
+            format!("/run/lifeboot/{name}"),
+            format!("/tmp/lifeboot-{name}"),
         ];
         let Some(place) = places
             .iter()

@@ -110,7 +110,8 @@ pub struct Repaired {
     pub boot: Option<Expect>,
     /// How the boot ends when the machine has only its second disk then.
     pub second_alone: Option<Expect>,
-    /// A folder of the broken root that is given with `--packages` (trees only).
+    /// A folder of the broken root that is given with `--packages`; a machine has
+    /// it on a stick.
     pub packages: Option<String>,
     /// Bash that must succeed in the repaired root.
     pub check: Option<String>,
@@ -138,6 +139,14 @@ fn both() -> usize {
 }
 
 impl Case {
+    /// The folder of its root with packages that a technician brings.
+    pub fn packages(&self) -> Option<&str> {
+        let machine = self.machine.as_ref().and_then(|m| m.repaired.as_ref());
+        let tree = self.tree.as_ref().and_then(|t| t.repaired.as_ref());
+        let mut both = machine.into_iter().chain(tree);
+        both.find_map(|repaired| repaired.packages.as_deref())
+    }
+
     /// True when a part of it takes too long for every test run.
     pub fn is_slow(&self) -> bool {
         let repaired = self

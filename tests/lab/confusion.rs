@@ -146,11 +146,16 @@ impl Row {
     /// Breaks the server of `case`, foretells, boots; repairs what can be
     /// repaired without a question, foretells again, boots again.
     pub fn of(case: &Case, work: &Path) -> Result<Self> {
-        let patient = Patient::of(case, work)?;
+        let mut patient = Patient::of(case, work)?;
         let report = diagnosed(&patient)?;
         let did = first_boot(case, &patient)?;
         let before = (Foretold::by(&report), did);
-        let repairable = before.0.stage.is_some() && !report.plan.repairs.is_empty();
+        let stick = case.packages();
+        let repairable =
+            before.0.stage.is_some() && (stick.is_some() || !report.plan.repairs.is_empty());
+        if let (true, Some(folder)) = (repairable, stick) {
+            patient.add_stick(folder)?;
+        }
         let after = match repairable && repaired(&patient, work)? {
             false => None,
             true => {
@@ -221,7 +226,7 @@ pub fn diagnosed(patient: &Patient) -> Result<Report> {
 /// was changed.
 fn repaired(patient: &Patient, work: &Path) -> Result<bool> {
     let rescue = Rescue::build(Suite::Bookworm, Path::new(LIFEBOOT), work)?;
-    let session = patient.rescue(&rescue, &["repair --yes --json"], "rescue-repair")?;
+    let session = patient.rescue(&rescue, &[&*patient.repair_command()], "rescue-repair")?;
     let reports = serde_json::Deserializer::from_str(&session.output).into_iter::<Value>();
     let mut reports = reports.map_while(Result::ok);
     Ok(reports.any(|report| report["committed"]["outcome"] == "committed"))

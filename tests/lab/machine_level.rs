@@ -14,7 +14,7 @@ use super::qemu::{Bus, Drive, Machine};
 use super::report::Report;
 use super::rescue::{Rescue, Session};
 use super::suite::Suite;
-use super::{LIFEBOOT, disks, dpkg, half_upgrade, progress, run, uefi};
+use super::{LIFEBOOT, disks, dpkg, half_upgrade, progress, run, stick, uefi};
 
 /// The patient of one case: its disks and where its logs go.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Patient {
     /// What the firmware of a UEFI machine keeps.
     variables: Option<PathBuf>,
     ssh_port: u16,
+    /// A disk with packages beside its own, in the rescue system.
+    stick: Option<PathBuf>,
 }
 
 impl Patient {
@@ -54,6 +56,7 @@ impl Patient {
             work: work.to_owned(),
             variables: uefi.then(|| uefi::variables(work)).transpose()?,
             ssh_port: case.ssh_port,
+            stick: None,
         })
     }
 
@@ -74,7 +77,24 @@ impl Patient {
             work: work.to_owned(),
             variables: None,
             ssh_port: SSH_PORT,
+            stick: None,
         }
+    }
+
+    /// Puts the packages in `folder` of its root on a stick for the technician.
+    pub fn add_stick(&mut self, folder: &str) -> Result<()> {
+        let mounted = self.legs.look(&self.work.join("mnt"))?;
+        let stick = stick::with(&mounted.path().join(folder), &self.work)?;
+        mounted.unmount()?;
+        self.stick = Some(stick);
+        Ok(())
+    }
+
+    /// The command that repairs it without a question.
+    pub fn repair_command(&self) -> String {
+        let packages = self.stick.as_ref().map(|_| stick::NAME);
+        let packages = packages.map_or_else(String::new, |name| format!(" --packages {name}"));
+        format!("repair --yes --json{packages}")
     }
 
     /// The disks that the machine has.
@@ -120,6 +140,7 @@ impl Patient {
             work: self.work.clone(),
             variables: self.variables.clone(),
             ssh_port: self.ssh_port,
+            stick: None,
         })
     }
 
@@ -152,7 +173,9 @@ impl Patient {
     pub fn rescue(&self, rescue: &Rescue, commands: &[&str], name: &str) -> Result<Session> {
         let drives = self.disks();
         let drives = drives.iter().map(|disk| Drive::new(disk, Bus::Nvme));
-        let machine = Machine::with_drives(drives.collect()).uefi(self.variables.clone());
+        let stick = self.stick.iter().map(|stick| Drive::new(stick, Bus::Scsi));
+        let machine = Machine::with_drives(drives.chain(stick).collect());
+        let machine = machine.uefi(self.variables.clone());
         rescue.run_on_machine(machine, commands, &self.work, name)
     }
 
@@ -214,7 +237,7 @@ pub fn expect_boot(expected: Expect, boot: &Boot, when: &str) -> Result<()> {
 pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
     let suite = level.rescue.unwrap_or(Suite::Bookworm);
     let rescue = Rescue::build(suite, Path::new(LIFEBOOT), work)?;
-    let patient = Patient::of(case, work)?;
+    let mut patient = Patient::of(case, work)?;
     expect_boot(level.boot, &patient.trial_boot("boot-before")?, "before")?;
 
     let (session, _) =
@@ -230,14 +253,19 @@ pub fn run(case: &Case, level: &MachineLevel, work: &Path) -> Result<()> {
         patient.look_settled(|root| dpkg::expect_counts(&report, root, cut.upgrade))?;
     }
     match &level.repaired {
-        Some(repaired) => repair(&patient, &rescue, repaired),
+        Some(repaired) => {
+            if let Some(folder) = &repaired.packages {
+                patient.add_stick(folder)?;
+            }
+            repair(&patient, &rescue, repaired)
+        }
         None => Ok(()),
     }
 }
 
 fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()> {
     let (before, starts) = (patient.manifest()?, patient.starts()?);
-    patient.rescue(rescue, &["repair --yes --json"], "rescue-repair")?;
+    patient.rescue(rescue, &[&*patient.repair_command()], "rescue-repair")?;
     let session = patient.rescue(rescue, &["diagnose --json"], "rescue-diagnose-again")?;
     expect_report(
         &session,

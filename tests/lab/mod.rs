@@ -38,6 +38,7 @@ pub mod report;
 pub mod rescue;
 pub mod run;
 pub mod serial;
+pub mod stick;
 pub mod storage_level;
 pub mod story;
 pub mod suite;
