@@ -20,8 +20,11 @@ const AIM_SECONDS: f64 = 20.0;
 /// Seconds of processor time of a diagnosis of a warm root.
 const AIM_CPU_SECONDS: f64 = 2.0;
 const RUNS: usize = 5;
-/// A healthy server, and the one of the outage.
-const CASES: [&str; 2] = ["healthy-machine", "usr-sbin-swapped"];
+/// A healthy server, and the one of the outage; and the verdicts.
+const CASES: [(&str, &str); 2] = [
+    ("healthy-machine", "BOOTS: "),
+    ("usr-sbin-swapped", "REPAIRABLE: "),
+];
 
 fn main() -> ExitCode {
     match mounts::isolate().and_then(|()| bench()) {
@@ -40,14 +43,14 @@ fn bench() -> Result<bool> {
     let work = work_folder().join("bench-verdict");
     let rescue = Rescue::build(Suite::Bookworm, &binary, &work)?;
     let mut met = true;
-    for name in CASES {
+    for (name, verdict) in CASES {
         let case = Case::named(name)?;
         let patient = Patient::of(&case, &work)?;
         let (mut ours, mut peer) = (Vec::new(), Vec::new());
         // The peer packs its own system in its first run, which does not count.
         inspect(&patient.disks())?;
         for _ in 0..RUNS {
-            ours.push(diagnose(&rescue, &patient.disks(), &work)?);
+            ours.push(diagnose(&rescue, &patient.disks(), verdict, &work)?);
             peer.push(inspect(&patient.disks())?);
         }
         let (ours, peer) = (median(ours), median(peer));
@@ -81,12 +84,12 @@ fn aim(what: &str, met: bool) -> bool {
     met
 }
 
-fn diagnose(rescue: &Rescue, disks: &[PathBuf], work: &Path) -> Result<f64> {
+fn diagnose(rescue: &Rescue, disks: &[PathBuf], verdict: &str, work: &Path) -> Result<f64> {
     let start = Instant::now();
     let session = rescue.run(disks, &["diagnose"], work, "bench")?;
     let seconds = start.elapsed().as_secs_f64();
     ensure!(
-        session.output.contains("VERDICT"),
+        session.output.contains(verdict),
         "no verdict, see {}",
         session.log.display()
     );

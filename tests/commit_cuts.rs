@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Arguments;
 
+use lab::base::Kind;
 use lab::commit_cuts::CommitCuts;
 use lab::disks;
 use lab::legs::Legs;
@@ -34,22 +35,26 @@ const USUAL: &str = "commit-middle";
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let all = program::is_corpus() || arguments.filter.is_some();
-    let trials = [
-        program::trial(USUAL, USUAL.to_owned(), |work| {
-            commit(work, |at, all| at == all / 2)
-        }),
-        program::trial("commit", "commit-cuts".to_owned(), |work| {
-            commit(work, |_, _| true)
-        })
-        .with_ignored_flag(!all),
-        program::trial("undo", "undo-cuts".to_owned(), undo).with_ignored_flag(!all),
-    ];
-    program::run_trials(arguments, Ok(trials.into()))
+    let mut trials = vec![program::trial(USUAL, USUAL.to_owned(), |work| {
+        commit(Kind::Usual, work, |at, all| at == all / 2)
+    })];
+    for (filesystem, kind) in [("ext4", Kind::Usual), ("xfs", Kind::Xfs)] {
+        let work = format!("commit-cuts-{filesystem}");
+        let all_of_commit = program::trial(format!("commit::{filesystem}"), work, move |work| {
+            commit(kind, work, |_, _| true)
+        });
+        let work = format!("undo-cuts-{filesystem}");
+        let all_of_undo = program::trial(format!("undo::{filesystem}"), work, move |work| {
+            undo(kind, work)
+        });
+        trials.extend([all_of_commit, all_of_undo].map(|trial| trial.with_ignored_flag(!all)));
+    }
+    program::run_trials(arguments, Ok(trials))
 }
 
 /// A broken server in the folder `dir`, and all of its root.
-fn broken(dir: &Path) -> Result<Manifest> {
-    let legs = disks::healthy(Suite::Bookworm)?.copy_to(dir)?;
+fn broken(kind: Kind, dir: &Path) -> Result<Manifest> {
+    let legs = disks::of(Suite::Bookworm, kind)?.copy_to(dir)?;
     legs.change(&dir.join("mnt"), |root| {
         lab::run::shell("breaking the server", root, BREAK)
     })?;
@@ -61,9 +66,9 @@ fn rescue(work: &Path) -> Result<Rescue> {
 }
 
 /// Cuts at the steps of a commit that `chosen` takes, given all of them.
-fn commit(work: &Path, chosen: impl Fn(usize, usize) -> bool) -> Result<()> {
+fn commit(kind: Kind, work: &Path, chosen: impl Fn(usize, usize) -> bool) -> Result<()> {
     let steps = work.join("steps");
-    let before = broken(&steps)?;
+    let before = broken(kind, &steps)?;
     let rescue = rescue(work)?;
     let cuts = CommitCuts::of(&rescue, "repair --yes", &steps)?;
     let moments = cuts.moments();
@@ -84,9 +89,9 @@ fn commit(work: &Path, chosen: impl Fn(usize, usize) -> bool) -> Result<()> {
 }
 
 /// Cuts at every step of an undo.
-fn undo(work: &Path) -> Result<()> {
+fn undo(kind: Kind, work: &Path) -> Result<()> {
     let first = work.join("first");
-    let before = broken(&first)?;
+    let before = broken(kind, &first)?;
     let rescue = rescue(work)?;
     let patient = Patient::with(Legs::in_folder(&first), &first);
     patient.rescue(&rescue, &["repair --yes"], "repair")?;

@@ -14,11 +14,13 @@ use lab::boot::Boot;
 use lab::case::Case;
 use lab::confusion::diagnosed;
 use lab::half_upgrade::{HalfUpgrade, killed_after};
+use lab::legs::Legs;
 use lab::machine_level::{self, Patient};
 use lab::power_cuts::PowerCuts;
 use lab::report::{Finding, Report};
 use lab::rescue::Rescue;
 use lab::suite::Suite;
+use lab::upgrade_row::UpgradeRow;
 use lab::{LIFEBOOT, dpkg, program, progress};
 
 /// Lines of dpkg's log after which the upgrade dies; a whole one has about
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
     let all = program::is_corpus();
     let named = arguments.filter.is_some();
     let mut trials = Vec::new();
-    let pairs: [(_, _, &'static [&'static str]); 2] = [
+    let pairs: [(_, _, &'static [&'static str]); 3] = [
         (
             "bullseye-bookworm",
             HalfUpgrade::BullseyeBookworm,
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
             HalfUpgrade::BookwormTrixie,
             &BOOKWORM_CUTS,
         ),
+        ("trixie-forky", HalfUpgrade::TrixieForky, &[]),
     ];
     for (pair, upgrade, cuts) in pairs {
         for at in 0..cuts.len() {
@@ -80,9 +83,22 @@ fn main() -> ExitCode {
                 cut(&name, upgrade, cuts, at, work)
             });
             trials.push(trial.with_ignored_flag(!all && !named));
+            let name = format!("repaired::cut::{pair}::{at}");
+            let work = format!("repaired-cut-{pair}-{at}");
+            let trial = program::trial(name.clone(), work, move |work| {
+                let disks = PowerCuts::of(upgrade, cuts)?.disks(at, work)?;
+                repaired(&format!("{name}, {}", cuts[at].trim()), disks, work)
+            });
+            trials.push(trial.with_ignored_flag(!all && !named));
         }
         for lines in MOMENTS {
             let ignored = !all && !named;
+            let name = format!("repaired::{pair}::{lines}");
+            let work = format!("repaired-{pair}-{lines}");
+            let trial = program::trial(name.clone(), work, move |work| {
+                repaired(&name, killed_after(upgrade, lines, work)?, work)
+            });
+            trials.push(trial.with_ignored_flag(ignored));
             let name = format!("{pair}::{lines}");
             let work = format!("upgrade-{pair}-{lines}");
             let trial = program::trial(name.clone(), work, move |work| {
@@ -119,6 +135,11 @@ fn cut(name: &str, upgrade: HalfUpgrade, moments: &[&str], at: usize, work: &Pat
     progress::line(&row(&place, &report, &boot));
     expect_foretold(&report, &boot)?;
     patient.look_settled(|root| dpkg::expect_counts(&report, root, upgrade))
+}
+
+/// A repair without a question and without a network brings the server back.
+fn repaired(name: &str, disks: Legs, work: &Path) -> Result<()> {
+    UpgradeRow::of(name, &Patient::with(disks, work))?.expect()
 }
 
 /// What was foretold, and what happened.

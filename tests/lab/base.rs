@@ -43,6 +43,8 @@ pub enum Kind {
     OpenRc,
     /// Its initramfs is made by dracut.
     Dracut,
+    /// Its root is an xfs.
+    Xfs,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::Usual => (&[], &[]),
             Self::OpenRc => (&["systemd", "systemd-sysv"], &["sysvinit-core", "openrc"]),
             Self::Dracut => (&["initramfs-tools"], &["dracut"]),
+            Self::Xfs => (&[], &["xfsprogs"]),
         }
     }
 
@@ -60,6 +63,15 @@ impl Kind {
             Self::Usual => "usual",
             Self::OpenRc => "openrc",
             Self::Dracut => "dracut",
+            Self::Xfs => "xfs",
+        }
+    }
+
+    /// The program that makes the root filesystem, with what makes it the lab's.
+    pub fn mkfs(self) -> String {
+        match self {
+            Self::Xfs => format!("mkfs.xfs -q -f -m uuid={ROOT_UUID}"),
+            _ => format!("mkfs.ext4 -q -F -U {ROOT_UUID}"),
         }
     }
 }
@@ -77,6 +89,7 @@ pub fn root_of(suite: Suite, kind: Kind) -> Result<PathBuf> {
     let name = format!("{}-{suite}", kind.word());
     let configure = match kind {
         Kind::Dracut => CONFIGURE.replace(UPDATE, DRACUT),
+        Kind::Xfs => CONFIGURE.replace("/ ext4 errors=remount-ro 0 1", "/ xfs defaults 0 0"),
         Kind::Usual | Kind::OpenRc => CONFIGURE.to_owned(),
     };
     let inputs = [suite.name(), &packages, &configure, ROOT_UUID, ARRAY_UUID];
@@ -100,7 +113,7 @@ const UPDATE: &str = "chroot \"$root\" update-initramfs -u\n";
 fn packages(suite: Suite) -> String {
     let mut packages: Vec<&str> = PACKAGES.split_whitespace().collect();
     // Since Debian 13 no essential package brings /bin/login.
-    if suite == Suite::Trixie {
+    if !matches!(suite, Suite::Bullseye | Suite::Bookworm) {
         packages.push("login");
     }
     packages.join(",")

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::boot::Boot;
 use super::case::{Case, SSH_PORT};
-use super::machine_level::Patient;
+use super::machine_level::{self, Patient};
 use super::report::{Finding, Report};
 use super::rescue::Rescue;
 use super::suite::Suite;
@@ -28,7 +28,13 @@ pub struct Did {
 }
 
 impl Did {
-    fn words(&self) -> String {
+    /// True when people get in over the network.
+    pub fn is_reached(&self) -> bool {
+        self.boot == Boot::Login && self.ssh
+    }
+
+    /// The words of a row.
+    pub fn words(&self) -> String {
         match (&self.boot, self.ssh) {
             (Boot::Login, true) => "login, ssh answers".to_owned(),
             (Boot::Login, false) => "login, ssh does not answer".to_owned(),
@@ -83,7 +89,8 @@ const NOBODY: [&str; 5] = [
 ];
 
 impl Foretold {
-    fn by(report: &Report) -> Self {
+    /// By this report.
+    pub fn by(report: &Report) -> Self {
         let stops = |finding: &&Finding| matches!(&*finding.severity, "blocker" | "unreachable");
         let stops = report.findings.iter().filter(stops);
         let mut ids: Vec<String> = stops.map(|finding| finding.id.clone()).collect();
@@ -100,7 +107,8 @@ impl Foretold {
         }
     }
 
-    fn words(&self) -> String {
+    /// The words of a row.
+    pub fn words(&self) -> String {
         match &self.stage {
             None => format!("nothing stops it ({})", self.verdict),
             Some(stage) => format!("{stage}: {} ({})", self.ids.join(", "), self.verdict),
@@ -108,8 +116,8 @@ impl Foretold {
     }
 
     /// Fails unless it is what the machine did.
-    fn expect(&self, did: &Did) -> Result<()> {
-        let reached = did.boot == Boot::Login && did.ssh;
+    pub fn expect(&self, did: &Did) -> Result<()> {
+        let reached = did.is_reached();
         let said = self.words();
         let done = did.words();
         match &self.stage {
@@ -227,9 +235,13 @@ pub fn diagnosed(patient: &Patient) -> Result<Report> {
 fn repaired(patient: &Patient, work: &Path) -> Result<bool> {
     let rescue = Rescue::build(Suite::Bookworm, Path::new(LIFEBOOT), work)?;
     let session = patient.rescue(&rescue, &[&*patient.repair_command()], "rescue-repair")?;
-    let reports = serde_json::Deserializer::from_str(&session.output).into_iter::<Value>();
-    let mut reports = reports.map_while(Result::ok);
-    Ok(reports.any(|report| report["committed"]["outcome"] == "committed"))
+    Ok(is_committed(&machine_level::reports(&session.output)))
+}
+
+/// True when a repair that said this changed something.
+pub fn is_committed(said: &[Value]) -> bool {
+    let mut said = said.iter();
+    said.any(|report| report["committed"]["outcome"] == "committed")
 }
 
 fn lifeboot(patient: &Patient, words: &[&str]) -> Command {
@@ -275,7 +287,7 @@ fn sums(text: &mut String, rows: &[Row]) -> Result<()> {
     let count = |stops: bool, reached: bool| {
         walks()
             .filter(|(foretold, did)| {
-                foretold.stage.is_some() == stops && (did.boot == Boot::Login && did.ssh) == reached
+                foretold.stage.is_some() == stops && did.is_reached() == reached
             })
             .count()
     };
@@ -303,9 +315,7 @@ fn sums(text: &mut String, rows: &[Row]) -> Result<()> {
     let right_after = changed
         .iter()
         .filter(|(foretold, did)| foretold.expect(did).is_ok());
-    let reached = changed
-        .iter()
-        .filter(|(_, did)| did.boot == Boot::Login && did.ssh);
+    let reached = changed.iter().filter(|(_, did)| did.is_reached());
     writeln!(
         text,
         "\n{} cases; verdict and stage as foretold in {}. {} of them were repaired without\n\

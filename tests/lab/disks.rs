@@ -33,13 +33,13 @@ pub fn of(suite: Suite, kind: Kind) -> Result<Legs> {
     let size = DISK_MIB.to_string();
     let inputs = [root_name.as_str(), CREATE_ARRAY, INSTALL_GRUB, &size];
     let entry = cache::entry(&format!("disks-{suite}"), &inputs, |dir| {
-        build(&root, &starter, dir)
+        build(&root, kind, &starter, dir)
     })?;
     Ok(Legs::in_folder(&entry))
 }
 
 /// `starter` is a kernel whose initramfs has mdadm and starts the array.
-fn build(root: &Path, starter: &Kernel, dir: &Path) -> Result<()> {
+fn build(root: &Path, kind: Kind, starter: &Kernel, dir: &Path) -> Result<()> {
     let legs = Legs::in_folder(dir);
     for disk in legs.disks() {
         partition(&disk)?;
@@ -47,7 +47,9 @@ fn build(root: &Path, starter: &Kernel, dir: &Path) -> Result<()> {
     progress::step("  mdadm makes the array in a virtual machine", || {
         create_array(starter, dir, &legs)
     })?;
-    progress::step("  filling the root filesystem", || fill(root, dir, &legs))?;
+    progress::step("  filling the root filesystem", || {
+        fill(root, kind, dir, &legs)
+    })?;
     progress::step("  the server installs GRUB on both disks", || {
         install_grub(starter, dir, &legs)
     })
@@ -94,16 +96,18 @@ fn create_array(kernel: &Kernel, dir: &Path, legs: &Legs) -> Result<()> {
     fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
 }
 
-fn fill(root: &Path, dir: &Path, legs: &Legs) -> Result<()> {
+fn fill(root: &Path, kind: Kind, dir: &Path, legs: &Legs) -> Result<()> {
     let area = legs.data_area()?;
-    run::output(
-        "making the root filesystem",
-        Command::new("mkfs.ext4")
-            .args(["-q", "-F", "-L", "root", "-U", base::ROOT_UUID])
-            .args(["-E", &format!("offset={}", area.offset)])
-            .arg(&legs.disks()[0])
-            .arg(format!("{}k", area.length / 1024)),
-    )?;
+    let script = format!(
+        "device=$(losetup --find --show --offset={} --sizelimit={} {})\n\
+         trap 'losetup --detach \"$device\"' EXIT\n\
+         {} -L root \"$device\"",
+        area.offset,
+        area.length,
+        legs.disks()[0].display(),
+        kind.mkfs()
+    );
+    run::shell("making the root filesystem", dir, &script)?;
     legs.change(&dir.join("mnt"), |patient| {
         run::output(
             "copying the base root",

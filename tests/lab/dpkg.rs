@@ -229,6 +229,7 @@ fn label(suite: Suite) -> &'static str {
         Suite::Bullseye => "Debian 11 (bullseye)",
         Suite::Bookworm => "Debian 12 (bookworm)",
         Suite::Trixie => "Debian 13 (trixie)",
+        Suite::Forky => "Debian 14 (forky)",
     }
 }
 

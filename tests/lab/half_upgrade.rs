@@ -21,6 +21,8 @@ pub enum HalfUpgrade {
     BullseyeBookworm,
     /// Debian 12 to 13: systemd's library is new, systemd itself still old.
     BookwormTrixie,
+    /// Debian 13 to what will be 14; at any moment but a usual one.
+    TrixieForky,
 }
 
 impl HalfUpgrade {
@@ -29,6 +31,7 @@ impl HalfUpgrade {
         match self {
             Self::BullseyeBookworm => Suite::Bullseye,
             Self::BookwormTrixie => Suite::Bookworm,
+            Self::TrixieForky => Suite::Trixie,
         }
     }
 
@@ -41,6 +44,7 @@ impl HalfUpgrade {
         match self {
             Self::BullseyeBookworm => Suite::Bookworm,
             Self::BookwormTrixie => Suite::Trixie,
+            Self::TrixieForky => Suite::Forky,
         }
     }
 
@@ -49,6 +53,7 @@ impl HalfUpgrade {
         match self {
             Self::BullseyeBookworm => " status unpacked systemd:amd64 252",
             Self::BookwormTrixie => " status installed libsystemd-shared:amd64 257",
+            Self::TrixieForky => " status unpacked systemd:amd64 ",
         }
     }
 
@@ -104,11 +109,26 @@ pub fn disks(upgrade: HalfUpgrade) -> Result<Legs> {
 /// The disks of a server whose upgrade was killed after so many lines of
 /// dpkg's log, made in `dir`.
 pub fn killed_after(upgrade: HalfUpgrade, lines: usize, dir: &Path) -> Result<Legs> {
-    let legs = disks::healthy(upgrade.from())?.copy_to(dir)?;
+    let legs = downloaded(upgrade)?.copy_to(dir)?;
     legs.change(&dir.join("mnt"), |patient| {
-        apply(upgrade, Moment::Lines(lines), patient, dir)
+        run::shell("keeping services away", patient, QUIET)?;
+        kill_at(Moment::Lines(lines), patient, dir)
     })?;
     Ok(legs)
+}
+
+/// The disks of a healthy server that has downloaded the upgrade.
+fn downloaded(upgrade: HalfUpgrade) -> Result<Legs> {
+    let healthy = disks::healthy(upgrade.from())?;
+    let healthy_name = format!("{healthy:?}");
+    let mut inputs = vec![healthy_name.as_str()];
+    inputs.extend(DOWNLOAD);
+    let name = format!("disks-before-{}-{}", upgrade.from(), upgrade.to());
+    let entry = cache::entry(&name, &inputs, |dir| {
+        let legs = healthy.copy_to(dir)?;
+        legs.change(&dir.join("mnt"), |patient| download(upgrade, patient, dir))
+    })?;
+    Ok(Legs::in_folder(&entry))
 }
 
 /// Downloads everything first: the network has no part in the moment of death.
@@ -122,6 +142,13 @@ chroot . apt-get -q -y --download-only full-upgrade
 rm etc/resolv.conf
 cp -P "$KEEP/resolv.conf" etc/ || true
 rm -r "$KEEP"
+printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d
+chmod 755 usr/sbin/policy-rc.d
+touch var/log/dpkg.log
+"#;
+
+/// The end of [`PREPARE`], for a server that has downloaded everything before.
+const QUIET: &str = r#"
 printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d
 touch var/log/dpkg.log
@@ -166,6 +193,10 @@ fn prepare(upgrade: HalfUpgrade, patient: &Path, dir: &Path) -> Result<()> {
 /// Upgrades the tree `patient` and kills everything in the middle of it.
 fn apply(upgrade: HalfUpgrade, moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
     prepare(upgrade, patient, dir)?;
+    kill_at(moment, patient, dir)
+}
+
+fn kill_at(moment: Moment, patient: &Path, dir: &Path) -> Result<()> {
     progress::step("  upgrading, and killing the upgrade", || {
         run_and_kill(moment, patient, dir)
     })?;

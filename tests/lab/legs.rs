@@ -91,7 +91,7 @@ impl Legs {
     /// Mounts the filesystem of the first leg read-only, without replaying
     /// its journal.
     pub fn look(&self, at: &Path) -> Result<Mounted> {
-        self.mount(at, "ro,noload")
+        self.mount(at, "ro,norecovery")
     }
 
     /// Mounts the filesystem of the first leg, its journal replayed: not for
@@ -129,12 +129,21 @@ impl Legs {
 
     fn mount(&self, at: &Path, mode: &str) -> Result<Mounted> {
         let area = self.data_area()?;
+        let disk = self.dir.join("a.img");
+        let mut magic = [0; 4];
+        File::open(&disk)
+            .and_then(|disk| disk.read_exact_at(&mut magic, area.offset))
+            .with_context(|| format!("reading {}", disk.display()))?;
+        // A copy of the same filesystem may be mounted, too.
+        let (filesystem, more) = match &magic == b"XFSB" {
+            true => ("xfs", ",nouuid"),
+            false => ("ext4", ""),
+        };
         let options = format!(
-            "loop,{mode},offset={},sizelimit={}",
+            "loop,{mode}{more},offset={},sizelimit={}",
             area.offset, area.length
         );
-        let disk = self.dir.join("a.img");
-        mounts::with_mount_program(&["-t", "ext4", "-o", &options], &disk, at)
+        mounts::with_mount_program(&["-t", filesystem, "-o", &options], &disk, at)
     }
 
     /// Makes the second leg's data area equal to the first's, holes too.

@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::boot::{Boot, Expect};
 use super::case::{Case, MachineLevel, Repaired, SSH_PORT};
@@ -216,6 +218,25 @@ impl Patient {
         mounted.unmount()
     }
 
+    /// Repairs it without a question here, on its root filesystem: an emulated
+    /// machine takes twenty times as long for what the patient's programs do.
+    /// Gives what `lifeboot repair --json` said.
+    pub fn repair_here(&self) -> Result<Vec<Value>> {
+        let mut said = String::new();
+        self.legs.change(&self.work.join("mnt"), |root| {
+            let mut repair = Command::new(LIFEBOOT);
+            repair
+                .args(["repair", "--yes", "--json", "--root"])
+                .arg(root);
+            let output = repair.output().context("starting lifeboot repair")?;
+            fs::write(self.work.join("repair.err"), &output.stderr)?;
+            fs::write(self.work.join("repair.json"), &output.stdout)?;
+            said = String::from_utf8_lossy(&output.stdout).into_owned();
+            Ok(())
+        })?;
+        Ok(reports(&said))
+    }
+
     /// Runs `look` on its root filesystem, mounted read-only.
     pub fn look(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let mounted = self.legs.look(&self.work.join("mnt"))?;
@@ -303,6 +324,12 @@ fn repair(patient: &Patient, rescue: &Rescue, repaired: &Repaired) -> Result<()>
         );
     }
     Ok(())
+}
+
+/// The documents that `repair --json` printed, one after the other.
+pub fn reports(said: &str) -> Vec<Value> {
+    let documents = serde_json::Deserializer::from_str(said).into_iter::<Value>();
+    documents.map_while(Result::ok).collect()
 }
 
 fn expect_report(

@@ -46,6 +46,7 @@ pub mod system_tree;
 pub mod tools;
 pub mod tree_level;
 pub mod uefi;
+pub mod upgrade_row;
 pub mod upgrading;
 
 use std::fs;

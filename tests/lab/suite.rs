@@ -14,6 +14,8 @@ pub enum Suite {
     Bookworm,
     /// Debian 13
     Trixie,
+    /// Debian 14, which is still made: its packages change every day.
+    Forky,
 }
 
 impl Suite {
@@ -23,6 +25,7 @@ impl Suite {
             Self::Bullseye => "bullseye",
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
+            Self::Forky => "forky",
         }
     }
 }
