@@ -58,6 +58,7 @@ dd if=/dev/zero of=/srv/deep/sparse bs=1M seek=40 count=1 2> /dev/null
 rm /etc/issue; rm -r /usr/share/doc/bash
 rm -r /usr/share/doc/dpkg; echo file > /usr/share/doc/dpkg
 rm -r /usr/share/doc/tar; mkdir /usr/share/doc/tar; echo other > /usr/share/doc/tar/only
+echo mine > /usr/share/doc/tar/copyright
 mv /etc/hosts.allow /etc/hosts.was 2> /dev/null || mv /etc/networks /etc/networks.was
 sed -i s/root/ROOT/ /etc/shadow-; chmod u+s /usr/bin/env
 chmod 1777 /usr/local/lib; chown 5:6 /usr/local/lib

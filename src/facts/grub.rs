@@ -295,6 +295,9 @@ struct Parsed {
     defaults: Vec<String>,
     /// Other variables, as they are set last.
     variables: BTreeMap<String, String>,
+    /// True when `$menuentry_id_option` stands for something: else the word
+    /// behind it names nothing.
+    has_ids: bool,
 }
 
 fn parse(text: &str) -> Parsed {
@@ -304,6 +307,7 @@ fn parse(text: &str) -> Parsed {
         bls: None,
         defaults: Vec::new(),
         variables: BTreeMap::new(),
+        has_ids: false,
     };
     // The blocks that are open: a submenu or entry by its index, or another.
     let mut open: Vec<Option<usize>> = Vec::new();
@@ -325,6 +329,7 @@ fn parse(text: &str) -> Parsed {
             // The generated file asks for a one-shot entry first, then sets
             // the configured one.
             Some("set") => parsed.set(line),
+            Some(r#"menuentry_id_option="--id""#) => parsed.has_ids = true,
             _ if line.ends_with('{') => open.push(None),
             _ => {}
         }
@@ -334,7 +339,8 @@ fn parse(text: &str) -> Parsed {
 
 impl Parsed {
     fn begin_item(&mut self, line: &str, is_submenu: bool, open: &[Option<usize>]) {
-        let id = ["$menuentry_id_option", "--id=", "--id"]
+        let words = ["$menuentry_id_option", "--id=", "--id"];
+        let id = words[usize::from(!self.has_ids)..]
             .iter()
             .find_map(|word| line.split_once(word))
             .map(|(_, rest)| match rest.trim_start() {

@@ -127,6 +127,12 @@ impl Walk<'_> {
         {
             self.found.before.push((path.to_owned(), None));
         }
+        self.put(path, new)
+    }
+
+    /// Nothing is noted of what is below a new directory: an older one in its
+    /// place, with files of the same names, is moved away before.
+    fn put(&mut self, path: &Path, new: &Object) -> Result<()> {
         if !is_directory(new) {
             return self.install(path, new);
         }
@@ -142,7 +148,7 @@ impl Walk<'_> {
             let Some(found) = look(self.after, &below)? else {
                 continue;
             };
-            self.create(&below, &found)?;
+            self.put(&below, &found)?;
         }
         Ok(())
     }
