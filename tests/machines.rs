@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         // Repaired it is among the upgrades.
         level.repaired = level.repaired.filter(|repaired| !repaired.slow);
         // Such a case is among the upgrades.
-        if case.power_cut.as_ref().is_some_and(|cut| cut.slow) {
+        if level.slow || case.power_cut.as_ref().is_some_and(|cut| cut.slow) {
             return Vec::new();
         }
         let mut trials = Vec::new();

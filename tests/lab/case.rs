@@ -40,10 +40,35 @@ pub struct Case {
     /// The port on which its sshd is asked, when not the usual one.
     #[serde(default = "ssh_port")]
     pub ssh_port: u16,
+    /// Another machine than the case says; see [`Other`].
+    #[serde(skip)]
+    pub other: Option<Other>,
     /// What is expected of a directory tree.
     pub tree: Option<Level>,
     /// What is expected of a machine.
     pub machine: Option<MachineLevel>,
+}
+
+/// The same fault on another machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// Started by UEFI.
+    Uefi,
+    /// Of another release.
+    Of(Suite),
+    /// With another initramfs or root filesystem.
+    With(Kind),
+}
+
+impl Other {
+    /// All of them, by the names that they give to a case.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("uefi", Self::Uefi),
+        ("bullseye", Self::Of(Suite::Bullseye)),
+        ("trixie", Self::Of(Suite::Trixie)),
+        ("dracut", Self::With(Kind::Dracut)),
+        ("xfs", Self::With(Kind::Xfs)),
+    ];
 }
 
 /// What `diagnose` must say, and what `repair` must bring.
@@ -90,6 +115,9 @@ pub struct MachineLevel {
     pub disks: usize,
     /// Whose kernel the rescue image has, when not bookworm's.
     pub rescue: Option<Suite>,
+    /// Not in every test run: another case shows the same, or it takes long.
+    #[serde(default)]
+    pub slow: bool,
     /// Also tried as one file in a rescue system that has mdadm and has
     /// started the array.
     #[serde(default)]
@@ -147,13 +175,37 @@ impl Case {
         both.find_map(|repaired| repaired.packages.as_deref())
     }
 
+    /// The same fault on another machine; none where the case is about that.
+    pub fn on_another(&self, name: &str, other: Other) -> Option<Self> {
+        let is_usual = self.base == Suite::Bookworm && self.server == Kind::Usual;
+        let is_made = self.half_upgrade.is_none() && self.power_cut.is_none();
+        if !is_usual || !is_made || self.is_uefi() {
+            return None;
+        }
+        let mut case = self.clone();
+        case.name = format!("{name}::{}", self.name);
+        case.other = Some(other);
+        match other {
+            Other::Uefi => {}
+            Other::Of(suite) => case.base = suite,
+            Other::With(kind) => case.server = kind,
+        }
+        Some(case)
+    }
+
+    /// True when UEFI starts it.
+    pub fn is_uefi(&self) -> bool {
+        self.other == Some(Other::Uefi) || self.machine.as_ref().is_some_and(|level| level.uefi)
+    }
+
     /// True when a part of it takes too long for every test run.
     pub fn is_slow(&self) -> bool {
         let repaired = self
             .machine
             .as_ref()
             .and_then(|level| level.repaired.as_ref());
-        self.power_cut.as_ref().is_some_and(|cut| cut.slow)
+        self.machine.as_ref().is_some_and(|level| level.slow)
+            || self.power_cut.as_ref().is_some_and(|cut| cut.slow)
             || repaired.is_some_and(|repaired| repaired.slow)
     }
 

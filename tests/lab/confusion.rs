@@ -214,7 +214,11 @@ fn first_boot(case: &Case, patient: &Patient) -> Result<Did> {
     if case.ssh_port != SSH_PORT {
         text.push_str(&format!(" {}", case.ssh_port));
     }
-    let entry = cache::entry(&format!("boot-{}", case.name), &[&folder, &text], |dir| {
+    if let Some(other) = case.other {
+        text.push_str(&format!(" {other:?}"));
+    }
+    let name = format!("boot-{}", case.name.replace("::", "-"));
+    let entry = cache::entry(&name, &[&folder, &text], |dir| {
         let (boot, ssh) = patient.reached("boot-before")?;
         let did = serde_json::to_string(&Did { boot, ssh })?;
         fs::write(dir.join("did.json"), did).context("keeping what the machine did")

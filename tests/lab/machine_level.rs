@@ -37,7 +37,7 @@ impl Patient {
         let source = Self::source(case)?;
         let legs = source.copy_to(work)?;
         let level = case.machine.as_ref();
-        let uefi = level.is_some_and(|level| level.uefi);
+        let uefi = case.is_uefi();
         if uefi {
             uefi::convert(&legs, work)?;
         }
