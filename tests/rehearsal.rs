@@ -59,6 +59,12 @@ rm /etc/issue; rm -r /usr/share/doc/bash
 rm -r /usr/share/doc/dpkg; echo file > /usr/share/doc/dpkg
 rm -r /usr/share/doc/tar; mkdir /usr/share/doc/tar; echo other > /usr/share/doc/tar/only
 echo mine > /usr/share/doc/tar/copyright
+perl -e 'rename("/usr/share/doc/sed", "/srv/moved") or die "no: $!"'
+mkdir /srv/around; perl -e 'rename("/usr/share/doc/grep", "/srv/around/grep") or die "no: $!"'
+echo more > /srv/around/grep/more; rm /srv/around/grep/copyright
+perl -e '$d = "/usr/share/doc/gzip"; rename($d, "$d~") && rename("$d~", $d) or die "no: $!"'
+rm -r /usr/share/doc/hostname; perl -e '$d = "/usr/share/doc";
+    rename("$d/login", "$d/hostname") or die "no: $!"'
 mv /etc/hosts.allow /etc/hosts.was 2> /dev/null || mv /etc/networks /etc/networks.was
 sed -i s/root/ROOT/ /etc/shadow-; chmod u+s /usr/bin/env
 chmod 1777 /usr/local/lib; chown 5:6 /usr/local/lib

@@ -6,9 +6,12 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::stat::{self, UtimensatFlags};
+use nix::sys::time::TimeSpec;
 
 use crate::journal::encoded::encode;
 use crate::journal::{Action, Changes, Stock, xattrs};
@@ -90,12 +93,11 @@ impl Walk<'_> {
                 self.away(path, old);
                 Ok(())
             }
-            (None, Some(new)) => self.create(path, &new),
+            (None, Some(new)) => self.create(changes, inside, path, &new),
             (Some(old), Some(new)) if is_directory(&old) && is_directory(&new) => {
-                if xattr::of_overlayfs(&changes.upper, inside, "opaque")?.is_some() {
-                    // Made anew in the place of the old one.
+                if is_another(changes, inside)? {
                     self.away(path, old);
-                    return self.create(path, &new);
+                    return self.create(changes, inside, path, &new);
                 }
                 self.attributes(path, old, &new)?;
                 self.directory(changes, inside)
@@ -105,7 +107,7 @@ impl Walk<'_> {
                     return Ok(());
                 }
                 self.away(path, old);
-                self.create(path, &new)
+                self.create(changes, inside, path, &new)
             }
         }
     }
@@ -118,7 +120,13 @@ impl Walk<'_> {
     }
 
     /// Something new with everything in it.
-    fn create(&mut self, path: &Path, new: &Object) -> Result<()> {
+    fn create(
+        &mut self,
+        changes: &Changes,
+        inside: &Path,
+        path: &Path,
+        new: &Object,
+    ) -> Result<()> {
         if self
             .found
             .before
@@ -127,15 +135,25 @@ impl Walk<'_> {
         {
             self.found.before.push((path.to_owned(), None));
         }
-        self.put(path, new)
+        self.put(Some((changes, inside)), path, new)
     }
 
     /// Nothing is noted of what is below a new directory: an older one in its
     /// place, with files of the same names, is moved away before.
-    fn put(&mut self, path: &Path, new: &Object) -> Result<()> {
+    ///
+    /// `place` is its place in the layer; none below a directory that was moved:
+    /// what is in that is not in the layer before it is brought there.
+    fn put(&mut self, place: Option<(&Changes, &Path)>, path: &Path, new: &Object) -> Result<()> {
+        if place.is_none() {
+            bring_up(self.after, path, new)?;
+        }
         if !is_directory(new) {
             return self.install(path, new);
         }
+        let stays = match place {
+            Some((changes, inside)) => redirect(changes, inside)?.is_none(),
+            None => false,
+        };
         self.found.actions.push(Action::MakeDirectory {
             path: path.to_owned(),
             mode: new.mode,
@@ -144,11 +162,13 @@ impl Walk<'_> {
             xattrs: xattrs::changes(&Xattrs::new(), &xattr::all(self.after, path)?),
         });
         for name in exact::names(self.after, path)? {
-            let below = path.join(name);
+            let below = path.join(&name);
             let Some(found) = look(self.after, &below)? else {
                 continue;
             };
-            self.put(&below, &found)?;
+            let inside = place.map(|(changes, inside)| (changes, inside.join(&name)));
+            let place = inside.as_ref().filter(|_| stays);
+            self.put(place.map(|(c, i)| (*c, i.as_path())), &below, &found)?;
         }
         Ok(())
     }
@@ -217,6 +237,36 @@ impl Walk<'_> {
             Kind::Directory => false,
         })
     }
+}
+
+/// True for a directory of the layer that was made anew in the place of an old
+/// one, or was moved there (overlayfs, Documentation/filesystems, "Redirect").
+fn is_another(changes: &Changes, inside: &Path) -> Result<bool> {
+    if xattr::of_overlayfs(&changes.upper, inside, "opaque")?.is_some() {
+        return Ok(true);
+    }
+    let from = redirect(changes, inside)?;
+    // One that was moved away and back names itself.
+    Ok(from.is_some_and(|from| match from.strip_prefix(b"/") {
+        Some(_) => from != inside.as_os_str().as_bytes(),
+        None => inside.file_name().is_none_or(|own| own.as_bytes() != from),
+    }))
+}
+
+/// Where what a directory of the layer shows comes from, when it was moved.
+fn redirect(changes: &Changes, inside: &Path) -> Result<Option<Vec<u8>>> {
+    xattr::of_overlayfs(&changes.upper, inside, "redirect")
+        .with_context(|| format!("reading the layer of {}", encode(inside)))
+}
+
+/// Has overlayfs put it into the layer, where what is committed is taken from:
+/// its time is set to what it is.
+fn bring_up(after: &RootDir, path: &Path, object: &Object) -> Result<()> {
+    let (dir, name) = exact::open_parent(after, path)?;
+    let mtime = TimeSpec::new(object.mtime.sec, object.mtime.nsec);
+    let flag = UtimensatFlags::NoFollowSymlink;
+    stat::utimensat(&dir, name, &TimeSpec::UTIME_OMIT, &mtime, flag)
+        .with_context(|| format!("bringing {} into the layer", encode(path)))
 }
 
 fn attributes_of(object: &Object) -> (u32, u32, u32) {

@@ -58,10 +58,6 @@ pub struct Upper<'a> {
     pub changes: &'a Path,
     /// A directory beside it, for overlayfs itself.
     pub work: &'a Path,
-    /// True to move directories of the lower layers by a note in the upper one
-    /// (`redirect_dir`); otherwise programs must copy them, as between
-    /// filesystems.
-    pub moves_directories: bool,
 }
 
 impl Mounted {
@@ -145,14 +141,13 @@ impl Mounted {
             .map(|path| path.display().to_string())
             .collect();
         let mut options = format!("lowerdir={}", lowers.join(":"));
-        if let Some(Upper { changes, work, .. }) = &upper {
+        if let Some(Upper { changes, work }) = &upper {
             let (changes, work) = (changes.display(), work.display());
             options += &format!(",upperdir={changes},workdir={work}");
         }
-        let renames = match &upper {
-            Some(upper) if upper.moves_directories => "on",
-            _ => "follow",
-        };
+        // Directories of the lower layers are moved by a note in the upper one:
+        // what merges /usr refuses to work where that is not possible.
+        let renames = if upper.is_some() { "on" } else { "follow" };
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
         // Each file of the upper layer is to be whole and to stand for itself,
         // whatever this kernel does by default.
@@ -160,10 +155,7 @@ impl Mounted {
         let device = Path::new("overlay");
         match Self::mount(device, "overlay", point, flags, &all) {
             // Before Linux 4.19 not all of them were known, and none was on.
-            Err(error)
-                if error.raw_os_error() == Some(EINVAL)
-                    && !upper.is_some_and(|u| u.moves_directories) =>
-            {
+            Err(error) if error.raw_os_error() == Some(EINVAL) && upper.is_none() => {
                 Self::mount(device, "overlay", point, flags, &options)
             }
             mounted => mounted,

@@ -177,7 +177,7 @@ impl<'s> Layers<'s> {
         let mut mounts = Mounts::default();
         let point = scratch.make("first")?;
         for (index, part) in parts.iter().enumerate() {
-            let upper = Some(upper(scratch, "first", index, true)?);
+            let upper = Some(upper(scratch, "first", index)?);
             mounts.0.push(lay(part, &[], upper.as_ref(), &point)?);
         }
         Ok(Self {
@@ -207,7 +207,7 @@ impl<'s> Layers<'s> {
         for (index, part) in self.parts.iter().enumerate() {
             let below = self.scratch.path.join(format!("first-{index}"));
             let below = [below.as_path()];
-            let upper = upper(self.scratch, "second", index, false)?;
+            let upper = upper(self.scratch, "second", index)?;
             self.mounts.0.push(lay(part, &below, None, &first)?);
             self.mounts
                 .0
@@ -256,14 +256,12 @@ impl<'s> Layers<'s> {
 struct Room {
     changes: PathBuf,
     work: PathBuf,
-    moves_directories: bool,
 }
 
-fn upper(scratch: &Scratch, layer: &str, index: usize, moves_directories: bool) -> Result<Room> {
+fn upper(scratch: &Scratch, layer: &str, index: usize) -> Result<Room> {
     Ok(Room {
         changes: scratch.make(&format!("{layer}-{index}"))?,
         work: scratch.make(&format!("{layer}-{index}-work"))?,
-        moves_directories,
     })
 }
 
@@ -283,7 +281,6 @@ fn lay(part: &Part, between: &[&Path], upper: Option<&Room>, point: &Path) -> Re
     let upper = upper.map(|room| Upper {
         changes: &room.changes,
         work: &room.work,
-        moves_directories: room.moves_directories,
     });
     if let Some(upper) = &upper {
         // The top of the tree has the attributes that its layer has.
