@@ -20,6 +20,7 @@ pub mod earlier;
 pub mod efi_programs;
 pub mod elf;
 pub mod grub;
+pub mod grub_files;
 pub mod grub_modules;
 pub mod history;
 pub mod init;
