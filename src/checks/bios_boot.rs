@@ -112,6 +112,12 @@ pub(super) fn goal(
         let known = facts.assembly.arrays.iter().any(|a| is(&a.uuid));
         return judge(facts, own, known);
     }
+    if let Some((group, volume)) = logical_of(device) {
+        let mut volumes = facts.assembly.groups.iter().filter(|own| own.uuid == group);
+        let found = volumes.find_map(|own| own.volumes.iter().find(|own| own.uuid == volume));
+        let own = found.is_some_and(|found| boot.is_some_and(|part| part.device == found.name));
+        return judge(facts, own, found.is_some());
+    }
     if let (Some(disk), Some(number)) = (disk, device.strip_prefix(',').and_then(partition_number))
     {
         let part = disk.partitions.iter().find(|part| part.number == number);
@@ -234,9 +240,21 @@ pub(super) fn place(disk: &Disk, core: &GrubCore) -> String {
 }
 
 /// `(mduuid/...)/boot/grub`: what stands between the brackets.
-pub(super) fn device_of(core: &GrubCore) -> Option<&str> {
+fn device_of(core: &GrubCore) -> Option<&str> {
     let inside = core.prefix.as_deref()?.strip_prefix('(')?;
     inside.split_once(')').map(|(device, _)| device)
+}
+
+/// `lvmid/GROUP/VOLUME`, both by their UUIDs (GRUB 2.12, `grub-core/disk/lvm.c`).
+fn logical_of(device: &str) -> Option<(&str, &str)> {
+    device.strip_prefix("lvmid/")?.split_once('/')
+}
+
+/// True for a core that names its place so that it means the same on any disk.
+pub(super) fn is_named(core: &GrubCore) -> bool {
+    let array = |device: &str| device.starts_with("mduuid/");
+    let by_device = |device: &str| array(device) || logical_of(device).is_some();
+    searched_uuid(core).is_some() || device_of(core).is_some_and(by_device)
 }
 
 /// `search.fs_uuid UUID root ...` in the commands that come first.

@@ -1,12 +1,12 @@
 //! Where a GRUB for the disks of a BIOS machine can be had.
 
-use super::bios_boot::{self, BiosBoot, Goal, boot_part, device_of, goal, searched_uuid, uuid_of};
+use super::bios_boot::{self, BiosBoot, Goal, boot_part, goal, is_named, uuid_of};
 use crate::assembly::{Layer, Level, Volume};
 use crate::facts::Facts;
 use crate::facts::grub_files::{GrubFiles, Package};
 use crate::facts::grub_modules::{GrubModules, has_menu};
 use crate::survey::{Disk, GrubCore};
-use crate::sysroot::MountedPart;
+use crate::sysroot::{MountedPart, SysrootInfo};
 
 /// The disks of this root, and what a GRUB for them can be taken from.
 pub(crate) struct BiosLoaders<'f> {
@@ -81,15 +81,11 @@ impl<'f> BiosLoaders<'f> {
     }
 
     /// A good GRUB by this rule, and the disks that have one: its core is read,
-    /// names the filesystem or array of /boot by its UUID, so that it means the
+    /// names the filesystem, array or volume of /boot by its UUID, so that it means the
     /// same on any disk, and can load the menu.
     fn ready(&self, fits: &dyn Fn(&GrubCore) -> bool) -> (Option<Good<'f>>, Vec<&'f Disk>) {
-        let named = |core: &GrubCore| {
-            let array = device_of(core).is_some_and(|device| device.starts_with("mduuid/"));
-            searched_uuid(core).is_some() || array
-        };
         let own = self.boot.own().filter(|(disk, _)| disk.grub_boot_code);
-        let good = own.filter(|(_, core)| named(core) && fits(core));
+        let good = own.filter(|(_, core)| is_named(core) && fits(core));
         let good: Vec<&Disk> = good.map(|(disk, _)| disk).collect();
         let source = good.iter().find(|disk| !disk.is_failing());
         let file = || {
@@ -97,7 +93,7 @@ impl<'f> BiosLoaders<'f> {
             let (facts, info) = (self.boot.facts, self.boot.info);
             let own = core.trouble.is_none() && goal(facts, info, None, core) == Goal::Own;
             let reads = self.boot.refused(&core.refuses).is_none();
-            (own && named(core) && fits(core) && reads).then_some(Good::File)
+            (own && is_named(core) && fits(core) && reads).then_some(Good::File)
         };
         let from = source.map(|disk| Good::Disk(disk)).or_else(file);
         (from, good)
@@ -106,35 +102,9 @@ impl<'f> BiosLoaders<'f> {
     /// What lies between the disks and the menu.
     ///
     /// # Errors
-    /// Something that is not known, or that a GRUB of Lifeboot's making would
-    /// not open.
+    /// Like [`Storage::of`].
     pub(crate) fn storage(&self) -> Result<Storage<'f>, String> {
-        let (facts, info) = (self.boot.facts, self.boot.info);
-        let part = boot_part(info).ok_or("the filesystem with /boot is not known")?;
-        let volume = facts.assembly.volume(&part.device);
-        let volume = volume.ok_or_else(|| format!("{} is not known", part.device))?;
-        let uuid = uuid_of(facts, &part.device).ok_or("the filesystem with /boot has no UUID")?;
-        let mut storage = Storage {
-            part,
-            uuid,
-            array: None,
-            filesystem: volume.content.format().unwrap_or_default(),
-            tables: Vec::new(),
-            layers: Vec::new(),
-        };
-        if let Layer::Array { uuid } = &volume.layer
-            && volume.purpose.is_none()
-        {
-            storage.array = Some(uuid);
-        }
-        for disk in bios_boot::own_disks(facts, info) {
-            storage.table(disk.table.as_deref())?;
-        }
-        for name in &part.below {
-            let volume = facts.assembly.volume(name);
-            storage.layer(facts, volume.ok_or_else(|| format!("{name} is not known"))?)?;
-        }
-        Ok(storage)
+        Storage::of(self.boot.facts, self.boot.info)
     }
 }
 
@@ -159,7 +129,79 @@ pub(crate) struct Storage<'f> {
     pub(crate) layers: Vec<&'static str>,
 }
 
-impl Storage<'_> {
+impl<'f> Storage<'f> {
+    /// The way to the /boot of this root.
+    ///
+    /// # Errors
+    /// Something that is not known, or that no GRUB of Lifeboot's making opens.
+    pub(crate) fn of(facts: &'f Facts, info: &'f SysrootInfo) -> Result<Self, String> {
+        let part = boot_part(info).ok_or("the filesystem with /boot is not known")?;
+        let volume = facts.assembly.volume(&part.device);
+        let volume = volume.ok_or_else(|| format!("{} is not known", part.device))?;
+        let uuid = uuid_of(facts, &part.device).ok_or("the filesystem with /boot has no UUID")?;
+        let mut storage = Self {
+            part,
+            uuid,
+            array: None,
+            filesystem: volume.content.format().unwrap_or_default(),
+            tables: Vec::new(),
+            layers: Vec::new(),
+        };
+        if let Layer::Array { uuid } = &volume.layer
+            && volume.purpose.is_none()
+        {
+            storage.array = Some(uuid);
+        }
+        for disk in bios_boot::own_disks(facts, info) {
+            storage.table(disk.table.as_deref())?;
+        }
+        for name in &part.below {
+            let volume = facts.assembly.volume(name);
+            storage.layer(facts, volume.ok_or_else(|| format!("{name} is not known"))?)?;
+        }
+        Ok(storage)
+    }
+
+    /// GRUB's module for the filesystem.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub(crate) fn driver(&self) -> Result<&'static str, String> {
+        Ok(match self.filesystem {
+            "ext2" | "ext3" | "ext4" => "ext2",
+            "xfs" => "xfs",
+            "btrfs" => "btrfs",
+            "vfat" => "fat",
+            "f2fs" => "f2fs",
+            "jfs" => "jfs",
+            "reiserfs" => "reiserfs",
+            other => return Err(format!("which module of GRUB reads {other} is not known")),
+        })
+    }
+
+    /// A path below /boot as GRUB has it: from the top of the filesystem.
+    ///
+    /// # Errors
+    /// One that GRUB would read otherwise.
+    pub(crate) fn inside(&self, path: &str) -> Result<String, String> {
+        let inside = match self.part.target.to_str() {
+            Some("/boot") => path.strip_prefix("/boot").unwrap_or(path),
+            _ => path,
+        };
+        let subvolume = self.part.subvolume.as_deref().unwrap_or_default();
+        let whole = match subvolume.trim_matches('/') {
+            "" => inside.to_owned(),
+            name => format!("/{name}{inside}"),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.+~@:,".contains(c);
+        match whole.chars().all(plain) {
+            true => Ok(whole),
+            false => Err(format!(
+                "the path {whole} is none that Lifeboot writes for GRUB"
+            )),
+        }
+    }
+
     fn table(&mut self, table: Option<&str>) -> Result<(), String> {
         let module = match table {
             Some("gpt") => "part_gpt",

@@ -9,6 +9,7 @@ use super::boot_files;
 use super::grub::{self, Entry, Loader, Menu};
 use super::grub_files::{self, GrubFiles};
 use super::grub_modules::{self, GrubModules};
+use super::grub_settings::{self, GrubSettings};
 use super::menus;
 use crate::survey::Survey;
 use crate::survey::esp::Loader as Program;
@@ -68,6 +69,9 @@ pub struct Kernels {
     /// Where another GRUB for a BIOS machine can be had; none without disks.
     #[serde(default)]
     pub grub_files: Option<GrubFiles>,
+    /// What a new menu of GRUB is written by.
+    #[serde(default)]
+    pub grub_settings: GrubSettings,
     /// The platforms that GRUB was installed for: `i386-pc`, `x86_64-efi`.
     #[serde(default)]
     pub grub_platforms: Vec<String>,
@@ -126,6 +130,7 @@ pub(super) fn collect(root: &RootDir, survey: Option<&Survey>) -> Kernels {
         on_esps: survey.map_or_else(Vec::new, on_esps),
         grub_files: survey.and_then(|own| grub_files::collect(root, own, modules.as_ref())),
         grub_modules: modules,
+        grub_settings: grub_settings::collect(root),
         grub_platforms: grub_modules::platforms(root),
         ..Kernels::default()
     };

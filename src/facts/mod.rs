@@ -22,6 +22,7 @@ pub mod elf;
 pub mod grub;
 pub mod grub_files;
 pub mod grub_modules;
+pub mod grub_settings;
 pub mod history;
 pub mod init;
 pub mod initramfs;

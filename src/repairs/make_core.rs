@@ -30,7 +30,7 @@ pub(super) fn of(
         )
     })?;
     let (prefix, commands) = place(&storage, &files.directory)?;
-    let mut modules = vec![driver(storage.filesystem)?];
+    let mut modules = vec![storage.driver()?];
     modules.extend(&storage.tables);
     modules.extend(&storage.layers);
     let mut actions = Vec::new();
@@ -67,38 +67,11 @@ pub(super) fn of(
     })
 }
 
-/// GRUB's module for a filesystem.
-fn driver(filesystem: &str) -> Result<&'static str, String> {
-    Ok(match filesystem {
-        "ext2" | "ext3" | "ext4" => "ext2",
-        "xfs" => "xfs",
-        "btrfs" => "btrfs",
-        "vfat" => "fat",
-        "f2fs" => "f2fs",
-        "jfs" => "jfs",
-        "reiserfs" => "reiserfs",
-        other => return Err(format!("which module of GRUB reads {other} is not known")),
-    })
-}
-
 /// Its prefix, and the commands that look for it where it is no array: named so
 /// that it means the same on any disk.
 fn place(storage: &Storage<'_>, directory: &str) -> Result<(String, Option<String>), String> {
     let folder = directory.rsplit_once('/').map_or("", |(above, _)| above);
-    let folder = match storage.part.target.to_str() {
-        Some("/boot") => folder.strip_prefix("/boot").unwrap_or(folder),
-        _ => folder,
-    };
-    let subvolume = storage.part.subvolume.as_deref().unwrap_or_default();
-    let folder = match subvolume.trim_matches('/') {
-        "" => folder.to_owned(),
-        name => format!("/{name}{folder}"),
-    };
-    if folder.contains(['\'', '\n', '\\']) {
-        return Err(format!(
-            "the path {folder} is none that Lifeboot writes into a GRUB"
-        ));
-    }
+    let folder = storage.inside(folder)?;
     // 0.90 has its UUID in words, whose order GRUB and mdadm see differently.
     if let (Some(array), false) = (storage.array, storage.layers.contains(&"mdraid09")) {
         let digits = array.chars().filter(char::is_ascii_hexdigit);

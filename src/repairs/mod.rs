@@ -48,6 +48,7 @@ mod start_degraded;
 mod table_line;
 mod trust_keys;
 mod unpack_packages;
+mod write_menu;
 
 pub use array_work::ArrayWork;
 pub use copy_boot_loader::{LoaderCopy, LoaderSource};
@@ -183,6 +184,7 @@ const REPAIRS: &[&Kind] = &[
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &choose_entry::KIND,
+    &write_menu::KIND,
     &copy_boot_loader::KIND,
     &put_loaders_on_esp::KIND,
     &start_degraded::KIND,
