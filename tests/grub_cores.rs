@@ -321,3 +321,56 @@ fn a_filesystem_that_grub_refuses_is_told_by_its_features() {
     let title = answer.json["findings"][0]["title"].as_str().unwrap();
     assert!(title.ends_with("/boot: ea_inode"), "{title}");
 }
+
+/// Both disks have a core that looks on a logical volume. The facts of a mirror
+/// are told that its root is one.
+#[test]
+fn a_logical_volume_is_known_by_its_uuids() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let [a, b] = bench.mirror(&server(&bench));
+    let (group, volume) = (
+        "eSO1HE-Pjnv-5dUY-4cYQ-0rKz-9DVA-2VrLLA",
+        "Lg8gYT-wgqq-1DoZ-bSTy-Jw1J-nN2C-0n4Mkt",
+    );
+    let prefix = format!("(lvmid/{group}/{volume})/boot/grub");
+    let more = [&MODULES[..], &["lvm"]].concat();
+    let core = core(&bench, &prefix, None, &more);
+    install(&a, &core);
+    install(&b, &core);
+    let saved = bench.path("facts.json");
+    let facts = saved.to_str().unwrap();
+    let [one, two] = [&a, &b].map(|disk| disk.to_str().unwrap().to_owned());
+    Answer::of(&[
+        "diagnose",
+        "--json",
+        "--disk",
+        &one,
+        "--disk",
+        &two,
+        "--save-facts",
+        facts,
+    ]);
+    let known: serde_json::Value = serde_json::from_slice(&fs::read(&saved).unwrap()).unwrap();
+    let with = |own: &str| {
+        let mut known = known.clone();
+        let name = known["search"]["parts"][0]["device"].clone();
+        let volumes = known["assembly"]["volumes"].as_array_mut().unwrap();
+        let root = volumes.iter_mut().find(|one| one["name"] == name).unwrap();
+        root["layer"] = serde_json::json!({"kind": "logical", "group": group});
+        known["assembly"]["groups"] = serde_json::json!([{
+            "uuid": group, "name": "vg0", "exported": false, "on": [], "missing": [],
+            "copies": [], "volumes": [{
+                "name": name, "uuid": own, "kind": "linear", "bytes": 1, "closed": null,
+            }],
+        }]);
+        fs::write(&saved, known.to_string()).unwrap();
+        Answer::of(&["diagnose", "--json", "--facts", facts])
+    };
+    expect(&with(volume), &[]);
+    let id = "bootloader/grub-prefix-unknown";
+    let both = [(id, "blocker", "a.img"), (id, "blocker", "b.img")];
+    expect(&with("Lg8gYT-wgqq-1DoZ-bSTy-Jw1J-nN2C-000000"), &both);
+}

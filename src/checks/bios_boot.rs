@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::boot_mode::{self, Mode};
 use super::grub_cannot_read;
-use super::grub_core_mismatch;
 use crate::assembly::{Layer, Level, Volume};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
@@ -18,8 +17,8 @@ use crate::sysroot::{MountedPart, Search, SysrootInfo};
 pub(super) struct BiosBoot<'f> {
     pub(super) tree: &'f Tree,
     pub(super) cores: Vec<(&'f Disk, &'f GrubCore)>,
-    facts: &'f Facts,
-    info: &'f SysrootInfo,
+    pub(super) facts: &'f Facts,
+    pub(super) info: &'f SysrootInfo,
 }
 
 /// Whose filesystem a core goes to.
@@ -88,33 +87,17 @@ impl<'f> BiosBoot<'f> {
 
     /// Where the core of `disk` looks for its modules.
     pub(super) fn goal(&self, disk: &Disk, core: &GrubCore) -> Goal {
-        goal(self.facts, self.info, disk, core)
+        goal(self.facts, self.info, Some(disk), core)
     }
 }
 
-/// The disks of this root with a GRUB that would start this root from any other
-/// disk as well: its core is read, fits the modules in /boot, and names the
-/// filesystem or array of /boot by its UUID.
-pub(crate) fn good_loaders(facts: &Facts) -> Vec<&Disk> {
-    let Some(boot) = BiosBoot::of(facts) else {
-        return Vec::new();
-    };
-    let named = |core: &GrubCore| {
-        let array = device_of(core).is_some_and(|device| device.starts_with("mduuid/"));
-        searched_uuid(core).is_some() || array
-    };
-    let modules = boot.tree.kernels.grub_modules.as_ref();
-    let fits = |core: &GrubCore| {
-        modules.is_none_or(|modules| grub_core_mismatch::lacking(core, modules).is_empty())
-    };
-    let own = boot.own().filter(|(disk, _)| disk.grub_boot_code);
-    own.filter(|(_, core)| named(core) && fits(core))
-        .map(|(disk, _)| disk)
-        .collect()
-}
-
 /// Where a GRUB that was loaded from `disk` looks for its modules and menu.
-pub(super) fn goal(facts: &Facts, info: &SysrootInfo, disk: &Disk, core: &GrubCore) -> Goal {
+pub(super) fn goal(
+    facts: &Facts,
+    info: &SysrootInfo,
+    disk: Option<&Disk>,
+    core: &GrubCore,
+) -> Goal {
     let boot = boot_part(info);
     if let Some(uuid) = searched_uuid(core) {
         return goal_of_uuid(facts, info, uuid);
@@ -129,7 +112,14 @@ pub(super) fn goal(facts: &Facts, info: &SysrootInfo, disk: &Disk, core: &GrubCo
         let known = facts.assembly.arrays.iter().any(|a| is(&a.uuid));
         return judge(facts, own, known);
     }
-    if let Some(number) = device.strip_prefix(',').and_then(partition_number) {
+    if let Some((group, volume)) = logical_of(device) {
+        let mut volumes = facts.assembly.groups.iter().filter(|own| own.uuid == group);
+        let found = volumes.find_map(|own| own.volumes.iter().find(|own| own.uuid == volume));
+        let own = found.is_some_and(|found| boot.is_some_and(|part| part.device == found.name));
+        return judge(facts, own, found.is_some());
+    }
+    if let (Some(disk), Some(number)) = (disk, device.strip_prefix(',').and_then(partition_number))
+    {
         let part = disk.partitions.iter().find(|part| part.number == number);
         let own = boot.is_some_and(|boot| {
             part.is_some_and(|part| boot.device == part.name || boot.below.contains(&part.name))
@@ -253,6 +243,18 @@ pub(super) fn place(disk: &Disk, core: &GrubCore) -> String {
 fn device_of(core: &GrubCore) -> Option<&str> {
     let inside = core.prefix.as_deref()?.strip_prefix('(')?;
     inside.split_once(')').map(|(device, _)| device)
+}
+
+/// `lvmid/GROUP/VOLUME`, both by their UUIDs (GRUB 2.12, `grub-core/disk/lvm.c`).
+fn logical_of(device: &str) -> Option<(&str, &str)> {
+    device.strip_prefix("lvmid/")?.split_once('/')
+}
+
+/// True for a core that names its place so that it means the same on any disk.
+pub(super) fn is_named(core: &GrubCore) -> bool {
+    let array = |device: &str| device.starts_with("mduuid/");
+    let by_device = |device: &str| array(device) || logical_of(device).is_some();
+    searched_uuid(core).is_some() || device_of(core).is_some_and(by_device)
 }
 
 /// `search.fs_uuid UUID root ...` in the commands that come first.

@@ -1,13 +1,9 @@
 //! GRUB's core on a disk lacks names that the modules in /boot want.
 
-use std::collections::BTreeSet;
-
 use super::Check;
 use super::bios_boot::{BiosBoot, place};
 use crate::facts::Facts;
-use crate::facts::grub_modules::GrubModules;
 use crate::finding::{Evidence, Findings, Stage};
-use crate::survey::GrubCore;
 
 pub(super) const CHECK: Check = Check {
     id: "bootloader/grub-core-mismatch",
@@ -29,7 +25,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     }
     let lacking: Vec<_> = boot
         .own()
-        .map(|(disk, core)| (disk, core, lacking(core, modules)))
+        .map(|(disk, core)| (disk, core, modules.lacking(core)))
         .filter(|(_, _, names)| !names.is_empty())
         .collect();
     let severity = boot.severity(lacking.len());
@@ -60,22 +56,4 @@ fn run(facts: &Facts, out: &mut Findings) {
             ));
         out.push(finding);
     }
-}
-
-/// What no module of the menu and not the core has: the name, and who wants it.
-pub(super) fn lacking<'m>(core: &GrubCore, modules: &'m GrubModules) -> Vec<(&'m str, &'m str)> {
-    let loaded = || {
-        let inside = |name: &String| core.modules.contains(name);
-        modules.needed.iter().filter(move |(name, _)| !inside(name))
-    };
-    let offered: BTreeSet<&str> = loaded()
-        .flat_map(|(_, module)| &module.defines)
-        .chain(&core.symbols)
-        .map(String::as_str)
-        .collect();
-    loaded()
-        .flat_map(|(name, module)| module.wants.iter().map(move |want| (want, name)))
-        .map(|(want, name)| (want.as_str(), name.as_str()))
-        .filter(|(want, _)| !offered.contains(want))
-        .collect()
 }

@@ -3,7 +3,7 @@
 use super::Check;
 use super::bios_boot::BiosBoot;
 use crate::facts::Facts;
-use crate::facts::grub_modules::MENU;
+use crate::facts::grub_modules::has_menu;
 use crate::finding::{Evidence, Findings, Stage};
 
 pub(super) const CHECK: Check = Check {
@@ -18,10 +18,7 @@ fn run(facts: &Facts, out: &mut Findings) {
         return;
     };
     // A core with the menu in it needs none.
-    let needy: Vec<_> = boot
-        .own()
-        .filter(|(_, core)| !core.modules.iter().any(|name| name == MENU))
-        .collect();
+    let needy: Vec<_> = boot.own().filter(|(_, core)| !has_menu(core)).collect();
     if needy.is_empty() {
         return;
     }

@@ -25,6 +25,7 @@ mod authorized_keys_refused;
 mod bad_blocks_recorded;
 mod bare_kernel;
 mod bios_boot;
+mod bios_loaders;
 mod boot_mode;
 mod btrfs_scan_missing;
 mod common;
@@ -151,7 +152,7 @@ mod volume_not_opened;
 use common::{boot_unseen, dpkg, is_between, on_its_disks, rpm, some, tree_with_usr, usr_unseen};
 
 pub(crate) use array_name_unknown::{Misnamed, misnamed};
-pub(crate) use bios_boot::good_loaders;
+pub(crate) use bios_loaders::{BiosLoaders, Good, Storage};
 pub(crate) use uefi_boot::candidates as esps;
 
 /// One check.

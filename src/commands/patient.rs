@@ -263,11 +263,11 @@ impl Patient {
         judge(self.facts(), self.sysroot())
     }
 
-    /// The same for a tree that would take the place of the patient's.
-    pub(super) fn report_of(&self, tree: &Sysroot) -> Report {
+    /// The same for a tree that would take the place of the patient's, and for
+    /// its disks with the boot loaders that they would have.
+    pub(super) fn report_of(&self, tree: &Sysroot, disks: &Survey) -> Report {
         let search = Search::Found(tree.info.clone());
-        let (survey, assembly) = (&self.survey, &self.assembly);
-        let facts = Facts::collect(survey, assembly, search, Some(tree), None);
+        let facts = Facts::collect(disks, &self.assembly, search, Some(tree), None);
         judge(facts, Some(tree))
     }
 

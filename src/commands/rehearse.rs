@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::boot_loader::{self, Images};
 use super::patient::Patient;
 use super::say;
 use crate::cli::RepairArgs;
@@ -25,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) refused: Vec<Refused>,
     /// What is to be made on the patient; none when nothing was rehearsed.
     pub(super) rehearsed: Option<Rehearsed>,
+    /// The boot loaders that it made.
+    pub(super) images: Images,
     // Holds what is to be made.
     _scratch: Option<Scratch>,
 }
@@ -40,15 +43,17 @@ pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Ou
                 plan,
                 refused,
                 rehearsed: None,
+                images: Images::new(),
                 _scratch: None,
             };
         }
         let out = match attempt(args, before, &mut plan) {
-            Ok(Tried::Well(rehearsed, scratch)) => {
+            Ok(Tried::Well(rehearsed, images, scratch)) => {
                 return Outcome {
                     plan,
                     refused,
                     rehearsed: Some(rehearsed),
+                    images,
                     _scratch: Some(scratch),
                 };
             }
@@ -72,7 +77,7 @@ pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Ou
 /// What one attempt came to.
 enum Tried {
     /// All went well; the scratch holds what is to be made.
-    Well(Rehearsed, Scratch),
+    Well(Rehearsed, Images, Scratch),
     /// These repairs did not work, and are not in the plan any more.
     LeftOut(Vec<Refused>),
 }
@@ -111,13 +116,27 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
             return Ok(Tried::LeftOut(out));
         }
     };
+    let images = boot_loader::images(&rehearsal.tree().root, plan).and_then(|images| {
+        let disks = boot_loader::written(patient.survey(), &images, plan)?;
+        Ok((images, disks))
+    });
+    let (images, disks) = match images {
+        Ok(both) => both,
+        Err(error) => {
+            let writes = |repair: &Repair| !repair.loaders.is_empty();
+            let out = take_out(plan, &writes, &|_| format!("{error:#}"));
+            rehearsal.close()?;
+            patient.close()?;
+            return Ok(Tried::LeftOut(out));
+        }
+    };
     say("lifeboot: looking at the tree as it would be ...");
-    let after = patient.report_of(rehearsal.tree());
+    let after = patient.report_of(rehearsal.tree(), &disks);
     let out = judge(plan, before, &after);
     let rehearsed = rehearsal.close()?;
     patient.close()?;
     Ok(match out.is_empty() {
-        true => Tried::Well(rehearsed, scratch),
+        true => Tried::Well(rehearsed, images, scratch),
         false => Tried::LeftOut(out),
     })
 }

@@ -290,7 +290,8 @@ pub(super) fn commit(
     let mut after = None;
     if !files.repairs.is_empty() {
         let rehearsed = outcome.rehearsed.as_ref();
-        let (summary, report) = commit_files(args, info, &files, rehearsed, token)?;
+        let made = (rehearsed, &outcome.images);
+        let (summary, report) = commit_files(args, info, &files, made, token)?;
         done.files = Some(summary);
         after = Some(report);
     }
@@ -314,7 +315,7 @@ fn commit_files(
     args: &RepairArgs,
     info: &SysrootInfo,
     plan: &Plan,
-    rehearsed: Option<&Rehearsed>,
+    (rehearsed, images): (Option<&Rehearsed>, &boot_loader::Images),
     token: &WriteToken,
 ) -> Result<(Summary, Report)> {
     let mut actions = match rehearsed {
@@ -340,7 +341,7 @@ fn commit_files(
     if let Some(rehearsed) = rehearsed {
         rehearsed.check(root)?;
     }
-    let disks = boot_loader::disks(patient.survey(), sysroot, plan, &mut actions)?;
+    let disks = boot_loader::disks(patient.survey(), sysroot, plan, images, &mut actions)?;
     let none = Stock::default();
     let stock = rehearsed.map_or(&none, |rehearsed| &rehearsed.stock);
     let supplies = Supplies {

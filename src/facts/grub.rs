@@ -311,7 +311,12 @@ fn parse(text: &str) -> Parsed {
     };
     // The blocks that are open: a submenu or entry by its index, or another.
     let mut open: Vec<Option<usize>> = Vec::new();
+    // What there was before the outermost of them.
+    let mut whole = (0, 0);
     for line in text.lines().map(str::trim) {
+        if open.is_empty() {
+            whole = (parsed.items.len(), parsed.menu.entries.len());
+        }
         let mut words = line.split_whitespace();
         match words.next() {
             Some(word @ ("menuentry" | "submenu")) => {
@@ -334,7 +339,20 @@ fn parse(text: &str) -> Parsed {
             _ => {}
         }
     }
+    if !open.is_empty() && is_cut_off(text) {
+        // GRUB does nothing of a block that does not end.
+        parsed.items.truncate(whole.0);
+        parsed.menu.entries.truncate(whole.1);
+    }
     parsed
+}
+
+/// True for the work of `grub-mkconfig`, of which the end is not there: it says
+/// where the lines of each of its scripts begin and end.
+fn is_cut_off(text: &str) -> bool {
+    let marks = text.lines().rev().filter(|line| line.starts_with("### "));
+    let last = marks.map(|line| line.starts_with("### BEGIN ")).next();
+    last == Some(true)
 }
 
 impl Parsed {
@@ -413,6 +431,29 @@ fn without_device(path: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn of_a_menu_that_is_cut_off_nothing_counts_that_does_not_end() {
+        let whole = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'a' {\n linux /a\n}\n\
+                     submenu 'more' {\n menuentry 'b' {\n linux /b\n }\n}\n\
+                     ### END /etc/grub.d/10_linux ###\n";
+        let entries = |length: usize| parse(&whole[..length]).menu.entries.len();
+        let at = |word: &str| whole.find(word).unwrap();
+        assert_eq!(entries(whole.len()), 2);
+        assert_eq!(entries(at("### END")), 2);
+        assert_eq!(entries(at("/b") + 2), 1);
+        assert_eq!(entries(at("submenu")), 1);
+        assert_eq!(entries(at("/a") + 2), 0);
+        // What people write has no such marks, and may have blocks on one line.
+        assert_eq!(parse("menuentry 'a' { linux /a; }\n").menu.entries.len(), 0);
+        assert_eq!(
+            parse("if x; then {\nmenuentry 'a' {\nlinux /a\n}\n")
+                .menu
+                .entries
+                .len(),
+            1
+        );
+    }
 
     #[test]
     fn entries_and_default() {

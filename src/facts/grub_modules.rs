@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::survey::GrubCore;
 use crate::survey::grub_module::GrubModule;
 use crate::sys::root_dir::RootDir;
 
@@ -37,11 +38,46 @@ pub struct GrubModules {
     pub is_packed: bool,
 }
 
+impl GrubModules {
+    /// What no module of the menu and not the core has: the name, and who wants
+    /// it.
+    pub fn lacking(&self, core: &GrubCore) -> Vec<(&str, &str)> {
+        let loaded = || {
+            let inside = |name: &String| core.modules.contains(name);
+            self.needed.iter().filter(move |(name, _)| !inside(name))
+        };
+        let offered: BTreeSet<&str> = loaded()
+            .flat_map(|(_, module)| &module.defines)
+            .chain(&core.symbols)
+            .map(String::as_str)
+            .collect();
+        loaded()
+            .flat_map(|(name, module)| module.wants.iter().map(move |want| (want, name)))
+            .map(|(want, name)| (want.as_str(), name.as_str()))
+            .filter(|(want, _)| !offered.contains(want))
+            .collect()
+    }
+
+    /// True when this core can load the menu from them.
+    pub fn fit(&self, core: &GrubCore) -> bool {
+        has_menu(core) || (self.broken.is_empty() && self.lacking(core).is_empty())
+    }
+}
+
+/// True for a core that needs no module for its menu.
+pub fn has_menu(core: &GrubCore) -> bool {
+    core.modules.iter().any(|name| name == MENU)
+}
+
 /// Reads them, where there is a directory for BIOS machines.
 pub(super) fn collect(root: &RootDir) -> Option<GrubModules> {
-    let directory = ["/boot/grub/i386-pc", "/boot/grub2/i386-pc"]
-        .into_iter()
-        .find(|path| root.metadata(path).is_ok())?;
+    let mut places = ["/boot/grub/i386-pc", "/boot/grub2/i386-pc"].into_iter();
+    let directory = places.find(|path| root.metadata(path).is_ok())?;
+    Some(in_directory(root, directory))
+}
+
+/// Reads those in a directory.
+pub(super) fn in_directory(root: &RootDir, directory: &str) -> GrubModules {
     let list = root.read_text(format!("{directory}/moddep.lst"), LIST_BYTES_MAX);
     let list = list.unwrap_or_default();
     let depends = needs(&list);
@@ -57,7 +93,7 @@ pub(super) fn collect(root: &RootDir) -> Option<GrubModules> {
         let packed = |bytes: &Vec<u8>| PACKED.iter().any(|magic| bytes.starts_with(magic));
         if read.as_ref().is_ok_and(packed) {
             modules.is_packed = true;
-            return Some(modules);
+            return modules;
         }
         match read.and_then(|bytes| GrubModule::read(&bytes).ok_or("no module of GRUB".into())) {
             Ok(module) => modules.needed.insert(name.to_owned(), module).map(drop),
@@ -69,7 +105,7 @@ pub(super) fn collect(root: &RootDir) -> Option<GrubModules> {
             }
         }
     }
-    Some(modules)
+    modules
 }
 
 /// The platforms with modules in /boot, by the names of their directories.

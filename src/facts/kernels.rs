@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::boot_files;
 use super::grub::{self, Entry, Loader, Menu};
+use super::grub_files::{self, GrubFiles};
 use super::grub_modules::{self, GrubModules};
+use super::grub_settings::{self, GrubSettings};
 use super::menus;
 use crate::survey::Survey;
 use crate::survey::esp::Loader as Program;
@@ -64,6 +66,12 @@ pub struct Kernels {
     /// What GRUB's menu needs on a BIOS machine.
     #[serde(default)]
     pub grub_modules: Option<GrubModules>,
+    /// Where another GRUB for a BIOS machine can be had; none without disks.
+    #[serde(default)]
+    pub grub_files: Option<GrubFiles>,
+    /// What a new menu of GRUB is written by.
+    #[serde(default)]
+    pub grub_settings: GrubSettings,
     /// The platforms that GRUB was installed for: `i386-pc`, `x86_64-efi`.
     #[serde(default)]
     pub grub_platforms: Vec<String>,
@@ -115,11 +123,14 @@ fn initramfs_names(name: &str) -> [String; 4] {
 }
 
 pub(super) fn collect(root: &RootDir, survey: Option<&Survey>) -> Kernels {
+    let modules = grub_modules::collect(root);
     let mut kernels = Kernels {
         grub: grub::collect(root),
         other_menus: menus::others(root),
         on_esps: survey.map_or_else(Vec::new, on_esps),
-        grub_modules: grub_modules::collect(root),
+        grub_files: survey.and_then(|own| grub_files::collect(root, own, modules.as_ref())),
+        grub_modules: modules,
+        grub_settings: grub_settings::collect(root),
         grub_platforms: grub_modules::platforms(root),
         ..Kernels::default()
     };

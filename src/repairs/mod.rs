@@ -25,6 +25,7 @@ mod finish_packages;
 mod give_rights;
 mod host_keys;
 mod install_loaders;
+mod make_core;
 mod make_mount_points;
 mod name_card;
 mod pass_over_container;
@@ -47,9 +48,10 @@ mod start_degraded;
 mod table_line;
 mod trust_keys;
 mod unpack_packages;
+mod write_menu;
 
 pub use array_work::ArrayWork;
-pub use copy_boot_loader::LoaderCopy;
+pub use copy_boot_loader::{LoaderCopy, LoaderSource};
 pub use edit::Edit;
 pub use esp_files::{EspPut, EspSource, EspWork};
 pub use plan::{Plan, plan};
@@ -119,7 +121,7 @@ struct Outline {
     actions: Vec<Action>,
     unpack: Vec<Unpack>,
     programs: Vec<Program>,
-    loader: Option<LoaderCopy>,
+    loaders: Vec<LoaderCopy>,
     esp: Option<EspWork>,
     work: Option<ArrayWork>,
     minutes: u32,
@@ -139,7 +141,7 @@ impl Default for Outline {
             actions: Vec::new(),
             unpack: Vec::new(),
             programs: Vec::new(),
-            loader: None,
+            loaders: Vec::new(),
             esp: None,
             work: None,
             minutes: MINUTES,
@@ -182,6 +184,7 @@ const REPAIRS: &[&Kind] = &[
     &finish_packages::KIND,
     &rebuild_initramfs::KIND,
     &choose_entry::KIND,
+    &write_menu::KIND,
     &copy_boot_loader::KIND,
     &put_loaders_on_esp::KIND,
     &start_degraded::KIND,
@@ -215,9 +218,9 @@ pub struct Repair {
     /// what they changed there is made on the patient.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Program>,
-    /// The boot loader of a disk that goes to another one, after all files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loader: Option<LoaderCopy>,
+    /// The disks that get a boot loader, after all files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loaders: Vec<LoaderCopy>,
     /// Files that an EFI system partition gets, after all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub esp: Option<EspWork>,

@@ -69,9 +69,10 @@ impl Plan {
     /// Every boot loader that goes to another disk.
     pub fn loaders(&self) -> Vec<&LoaderCopy> {
         let all = self.repairs.iter();
-        let mut all: Vec<_> = all.filter_map(|repair| repair.loader.as_ref()).collect();
+        let mut all: Vec<_> = all.flat_map(|repair| &repair.loaders).collect();
         // Several findings about one disk want the same.
-        all.dedup_by(|one, other| one.to == other.to);
+        let mut seen = HashSet::new();
+        all.retain(|copy| seen.insert(&copy.to));
         all
     }
 
@@ -128,8 +129,12 @@ impl Plan {
         let own = self.repairs.iter().flat_map(|repair| &repair.edits);
         let edits: Vec<&Edit> = own.chain(edits).collect();
         let mut all = edit::actions(&edits);
-        let own = self.repairs.iter().flat_map(|repair| &repair.actions);
-        for action in own.chain(more) {
+        let own = self.repairs.iter().map(|repair| repair.actions.as_slice());
+        let lists: Vec<&[Action]> = own.chain([more]).collect();
+        // Two findings may be done away with by the same changes.
+        let first = |at: &usize| !lists[..*at].contains(&lists[*at]);
+        let own = (0..lists.len()).filter(first).flat_map(|at| lists[at]);
+        for action in own {
             // Two findings may want the same mode of the same file.
             let again = matches!(action, Action::Attributes { .. }) && all.contains(action);
             if !again {
@@ -210,7 +215,7 @@ pub fn plan(
                 actions: Vec::new(),
                 unpack: Vec::new(),
                 programs: Vec::new(),
-                loader: None,
+                loaders: Vec::new(),
                 esp: None,
                 work: None,
             };
@@ -243,7 +248,7 @@ pub fn plan(
                 actions: outline.actions,
                 unpack: outline.unpack,
                 programs: outline.programs,
-                loader: outline.loader,
+                loaders: outline.loaders,
                 esp: outline.esp,
                 work: outline.work,
             };

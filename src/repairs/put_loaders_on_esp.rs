@@ -175,7 +175,7 @@ fn outline(at: EspAt<'_>, set: Set) -> Outline {
     }
 }
 
-fn possible(at: EspAt<'_>, files: &[Wanted]) -> Result<(), String> {
+pub(super) fn possible(at: EspAt<'_>, files: &[Wanted]) -> Result<(), String> {
     let (name, part) = (&at.disk.name, &at.part.name);
     if at.disk.is_failing() {
         return Err(format!("{name} fails: it is to be replaced, not repaired"));

@@ -217,10 +217,11 @@ fn steps(page: &mut Page, repair: &Repair) {
     {
         page.item("       ", 9, &format!("... and {more} more steps"));
     }
-    if let Some(loader) = &repair.loader {
+    for loader in &repair.loaders {
         let line = format!(
             "write GRUB's core and 440 bytes of boot code of {} to {}",
-            loader.from, loader.to
+            loader.from.name(),
+            loader.to
         );
         page.item("       ", 9, &line);
     }

@@ -212,6 +212,20 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 impl GrubCore {
+    /// What `grub-mkimage` put into a file, `core.img`.
+    pub fn of_file(bytes: &[u8]) -> Self {
+        let mut core = Self::default();
+        let (first, packed) = bytes.split_at(bytes.len().min(SECTOR));
+        if memchr::memmem::find(first, DISKBOOT_MARK).is_none() {
+            core.trouble = Some(Trouble::Absent);
+            return core;
+        }
+        core.size = size_of(packed);
+        let looked = unpack(packed).and_then(|image| core.look_into(&image));
+        core.trouble = looked.err().map(|why| Trouble::Unreadable { why });
+        core
+    }
+
     /// Reads the kernel of GRUB and what is packed with it.
     fn look_into(&mut self, image: &[u8]) -> Result<(), String> {
         let (kernel, objects) = parts(image).ok_or("it has no modules in it")?;

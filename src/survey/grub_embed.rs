@@ -18,6 +18,9 @@ const BPB: Range<usize> = 0x3..0x5A;
 /// (`GRUB_BOOT_I386_PC_KERNEL_SEG` and a sector more).
 const KERNEL_SEGMENT: u16 = 0x820;
 
+/// NOP (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2).
+const NO_OPERATION: u8 = 0x90;
+
 /// Bytes of a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
@@ -29,48 +32,105 @@ pub struct Piece {
     pub after: Vec<u8>,
 }
 
-/// The loader of `from` as it would stand on `to`: its core, then its boot code,
-/// each where it is another than what is there.
-///
-/// # Errors
-/// One of them cannot be read, there is no room, or what came out is not read
-/// as the same loader.
-pub fn copied(from: &Disk, to: &Disk) -> Result<Vec<Piece>, String> {
-    let place = to.place_for_core()?;
-    let (boot, core, own) = loader_of(from)?;
-    let room = (place.end - place.start) / SECTOR as u64;
-    let core = fitting(core, own.size, room).ok_or_else(|| no_room(to, own.size))?;
-    let start = place.start / SECTOR as u64;
-    let core = placed(core, start).ok_or("the core makes no sense")?;
-    let file = to.source.open().map_err(|error| error.to_string())?;
-    let read = |at, length| {
-        let read = to.source.read_at(&file, at, length);
-        let read = read.map_err(|error| error.to_string())?;
-        match read.len() == length {
-            true => Ok(read),
-            false => Err(format!("{} ends too early", to.name)),
+/// Where the boot code asks whether the firmware named a floppy
+/// (`GRUB_BOOT_MACHINE_DRIVE_CHECK`); on a disk it is not to ask.
+const DRIVE_CHECK: Range<usize> = 0x66..0x68;
+
+/// Boot code and core that go to a disk.
+#[derive(Debug, Clone)]
+pub struct Image {
+    boot: Vec<u8>,
+    core: Vec<u8>,
+    own: GrubCore,
+}
+
+impl Image {
+    /// What stands on a disk.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no GRUB.
+    pub fn of_disk(disk: &Disk) -> Result<Self, String> {
+        let file = disk.source.open().map_err(|error| error.to_string())?;
+        let read_at = |at, length| disk.source.read_at(&file, at, length);
+        let own = grub_core::read_by(&read_at).filter(|core| core.trouble.is_none());
+        let own = own.ok_or_else(|| format!("{} has no GRUB that can be read", disk.name))?;
+        let boot = read_at(0, SECTOR).map_err(|error| error.to_string())?;
+        let core = grub_core::whole(&read_at, own.sector)?;
+        Ok(Self { boot, core, own })
+    }
+
+    /// What `grub-install` left in /boot: `boot.img` and `core.img`.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn of_files(boot: &[u8], core: &[u8]) -> Result<Self, String> {
+        let mut boot = boot.to_vec();
+        let check = boot.get_mut(DRIVE_CHECK);
+        check.ok_or("boot.img is cut off")?.fill(NO_OPERATION);
+        let own = GrubCore::of_file(core);
+        if own.trouble.is_some() {
+            return Err("core.img is no core of GRUB".into());
         }
-    };
-    let old_core = read(place.start, core.len())?;
-    let old_boot = read(0, usize::try_from(BOOT_CODE.end).unwrap_or(0))?;
-    let boot = boot_code(boot, &old_boot, start).ok_or("the boot code is cut off")?;
-    check(&own, &boot, &core, start)?;
-    let pieces = [
-        Piece {
-            at: place.start,
-            before: old_core,
-            after: core,
-        },
-        Piece {
-            at: 0,
-            before: old_boot,
-            after: boot,
-        },
-    ];
-    Ok(pieces
-        .into_iter()
-        .filter(|piece| piece.before != piece.after)
-        .collect())
+        let mut core = core.to_vec();
+        core.resize(core.len().next_multiple_of(SECTOR), 0);
+        Ok(Self { boot, core, own })
+    }
+
+    /// What the core is, once it stands on `to`.
+    ///
+    /// # Errors
+    /// It has no place there.
+    pub fn core_on(&self, to: &Disk) -> Result<GrubCore, String> {
+        let place = to.place_for_core()?;
+        Ok(GrubCore {
+            sector: place.start / SECTOR as u64,
+            ..self.own.clone()
+        })
+    }
+
+    /// The loader as it would stand on `to`: its core, then its boot code, each
+    /// where it is another than what is there.
+    ///
+    /// # Errors
+    /// One of them cannot be read, there is no room, or what came out is not
+    /// read as the same loader.
+    pub fn pieces_on(&self, to: &Disk) -> Result<Vec<Piece>, String> {
+        let (own, place) = (&self.own, to.place_for_core()?);
+        let room = (place.end - place.start) / SECTOR as u64;
+        let core = fitting(self.core.clone(), own.size, room);
+        let core = core.ok_or_else(|| no_room(to, own.size))?;
+        let start = place.start / SECTOR as u64;
+        let core = placed(core, start).ok_or("the core makes no sense")?;
+        let file = to.source.open().map_err(|error| error.to_string())?;
+        let read = |at, length| {
+            let read = to.source.read_at(&file, at, length);
+            let read = read.map_err(|error| error.to_string())?;
+            match read.len() == length {
+                true => Ok(read),
+                false => Err(format!("{} ends too early", to.name)),
+            }
+        };
+        let old_core = read(place.start, core.len())?;
+        let old_boot = read(0, usize::try_from(BOOT_CODE.end).unwrap_or(0))?;
+        let boot = boot_code(self.boot.clone(), &old_boot, start);
+        let boot = boot.ok_or("the boot code is cut off")?;
+        check(own, &boot, &core, start)?;
+        let pieces = [
+            Piece {
+                at: place.start,
+                before: old_core,
+                after: core,
+            },
+            Piece {
+                at: 0,
+                before: old_boot,
+                after: boot,
+            },
+        ];
+        let mut pieces = Vec::from(pieces);
+        pieces.retain(|piece| piece.before != piece.after);
+        Ok(pieces)
+    }
 }
 
 /// Why a core of this size has no place on `to`.
@@ -80,17 +140,6 @@ pub fn no_room(to: &Disk, size: Option<CoreSize>) -> String {
         "the place for GRUB on {} is too small: {sectors} sectors are needed",
         to.name
     )
-}
-
-/// Boot code and core of a disk, and what the core is.
-fn loader_of(disk: &Disk) -> Result<(Vec<u8>, Vec<u8>, GrubCore), String> {
-    let file = disk.source.open().map_err(|error| error.to_string())?;
-    let read_at = |at, length| disk.source.read_at(&file, at, length);
-    let own = grub_core::read_by(&read_at).filter(|core| core.trouble.is_none());
-    let own = own.ok_or_else(|| format!("{} has no GRUB that can be read", disk.name))?;
-    let boot = read_at(0, SECTOR).map_err(|error| error.to_string())?;
-    let core = grub_core::whole(&read_at, own.sector)?;
-    Ok((boot, core, own))
 }
 
 /// The core with as much behind it as there is room for: the codes that mend

@@ -41,6 +41,9 @@ pub struct VolumeGroup {
 pub struct LogicalVolume {
     /// `vg0/root`.
     pub name: String,
+    /// Its UUID.
+    #[serde(default)]
+    pub uuid: String,
     /// `linear`, `striped`, `raid1`, `thin`, ...
     pub kind: String,
     /// Its size in bytes.

@@ -142,6 +142,7 @@ impl Outcome {
         let extents = volume.extents().unwrap_or(0);
         self.group.volumes.push(LogicalVolume {
             name: name.clone(),
+            uuid: volume.uuid.clone(),
             kind: kind.to_owned(),
             bytes: extents
                 .saturating_mul(found.group.extent_sectors)

@@ -181,7 +181,7 @@ impl UefiBoot<'_> {
         }
         let prefix = core.prefix.as_deref().unwrap_or_default();
         if prefix.starts_with('(') {
-            return self.end_of(goal(self.facts, self.info, at.disk, core), || {
+            return self.end_of(goal(self.facts, self.info, Some(at.disk), core), || {
                 lost(prefix.to_owned(), path)
             });
         }

@@ -1,6 +1,8 @@
 //! `extlinux.conf` (SYSLINUX 6, `doc/syslinux.txt` and `com32/menu`).
 
-use super::super::grub::{Entry, Loader, Menu};
+use super::super::grub::{Decides, Entry, Loader, Menu, Way};
+use super::super::text_file::TextFile;
+use super::way::CONFIG_BYTES_MAX;
 use crate::sys::root_dir::RootDir;
 
 const LIMIT: u64 = 1 << 20;
@@ -22,12 +24,40 @@ pub(super) fn collect(root: &RootDir) -> Option<Menu> {
     let text = root.read_text(path, LIMIT);
     let mut menu = Menu::empty(Loader::Extlinux, path);
     menu.unreadable = text.as_ref().err().map(ToString::to_string);
-    parse(&text.unwrap_or_default(), folder, &mut menu);
+    let line = parse(&text.unwrap_or_default(), folder, &mut menu);
+    menu.way = line.and_then(|line| {
+        let file = TextFile::read(root, path, CONFIG_BYTES_MAX).ok()?;
+        let labels = menu.entries.iter().enumerate();
+        // A label with a space has options behind it.
+        let plain = labels.filter(|(_, entry)| !entry.title.contains(char::is_whitespace));
+        Some(Way {
+            decides: Decides::Line(file, line),
+            names: plain.map(|(at, entry)| (at, entry.title.clone())).collect(),
+        })
+    });
     Some(menu)
 }
 
-fn parse(text: &str, folder: &str, menu: &mut Menu) {
+/// What decides when nobody is there: the first word and its line, from 1.
+#[derive(Debug, Clone)]
+struct Named {
+    label: String,
+    line: usize,
+}
+
+/// Words that tell whether it waits for somebody.
+#[derive(Debug, Default)]
+struct Waits {
+    asks: bool,
+    time: u32,
+    /// What is started when nobody came (`ONTIMEOUT`).
+    then: Option<Named>,
+}
+
+/// Reads it; the line that decides about the default, where one does.
+fn parse(text: &str, folder: &str, menu: &mut Menu) -> Option<usize> {
     let mut default = None;
+    let mut waits = Waits::default();
     let mut marked = None;
     let mut labels: Vec<String> = Vec::new();
     // A further file, or an entry for the end of the waiting time, may decide.
@@ -36,13 +66,29 @@ fn parse(text: &str, folder: &str, menu: &mut Menu) {
         true => name.to_owned(),
         false => format!("{folder}/{name}"),
     };
-    for line in text.lines().map(str::trim) {
+    for (number, line) in text.lines().map(str::trim).enumerate() {
+        let line_number = number + 1;
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         let entry = menu.entries.last_mut();
         match (word.to_ascii_lowercase().as_str(), entry) {
-            ("default", _) if !is_menu(rest) => default = Some(rest.to_owned()),
-            ("include" | "ontimeout" | "config", _) => sure = false,
+            ("default", _) if is_menu(rest) => waits.asks = true,
+            ("default", _) => {
+                default = Some(Named {
+                    label: rest.to_owned(),
+                    line: line_number,
+                });
+            }
+            ("ontimeout", _) => {
+                waits.then = Some(Named {
+                    label: rest.to_owned(),
+                    line: line_number,
+                });
+            }
+            ("ui", _) => waits.asks = true,
+            ("prompt", _) => waits.asks |= rest != "0",
+            ("timeout", _) => waits.time = rest.parse().unwrap_or(0),
+            ("include" | "totaltimeout" | "config", _) => sure = false,
             ("label", _) => {
                 labels.push(rest.to_owned());
                 menu.entries.push(Entry::titled(rest));
@@ -62,13 +108,23 @@ fn parse(text: &str, folder: &str, menu: &mut Menu) {
             _ => {}
         }
     }
-    let wanted = marked.or(default);
     let position = |wanted: &String| labels.iter().position(|label| label == wanted);
-    menu.default = match &wanted {
-        _ if !sure => None,
-        Some(wanted) => position(wanted),
-        None => None,
+    let named = match (waits.then, waits.asks, waits.time) {
+        // It waits for ever.
+        (Some(_), true, 0) => None,
+        (Some(then), true, _) => Some(then),
+        // Without a question DEFAULT is started at once.
+        (_, _, _) if marked.is_none() => default,
+        _ => None,
     };
+    let wanted = named.as_ref().map(|named| &named.label);
+    menu.default = match wanted.or(marked.as_ref()) {
+        Some(wanted) if sure => position(wanted),
+        _ => None,
+    };
+    named
+        .filter(|_| menu.default.is_some())
+        .map(|named| named.line)
 }
 
 /// The default may be the program that shows the menu.
@@ -94,5 +150,25 @@ mod tests {
         let mut menu = Menu::empty(Loader::Extlinux, "x");
         parse(&format!("INCLUDE other.conf\n{text}"), "/", &mut menu);
         assert_eq!(menu.default, None);
+    }
+
+    #[test]
+    fn what_is_started_when_nobody_comes() {
+        let default = |first: &str| {
+            let text = format!("{first}\nLABEL a\n KERNEL /a\nLABEL b\n KERNEL /b\n");
+            let mut menu = Menu::empty(Loader::Extlinux, "x");
+            let line = parse(&text, "/", &mut menu);
+            (menu.default, line)
+        };
+        assert_eq!(default("DEFAULT b"), (Some(1), Some(1)));
+        assert_eq!(
+            default("PROMPT 0\nDEFAULT a\nONTIMEOUT b"),
+            (Some(0), Some(2))
+        );
+        let waits = "PROMPT 1\nTIMEOUT 50\nDEFAULT a\nONTIMEOUT b";
+        assert_eq!(default(waits), (Some(1), Some(4)));
+        assert_eq!(default("UI menu.c32\nDEFAULT a\nONTIMEOUT b").0, None);
+        assert_eq!(default(&format!("{waits}\nTOTALTIMEOUT 900")).0, None);
+        assert_eq!(default("DEFAULT a quiet"), (None, None));
     }
 }

@@ -17,6 +17,10 @@ pub(super) fn others(root: &RootDir) -> Vec<Menu> {
     let mut menus: Vec<Menu> = found.into_iter().flatten().collect();
     for menu in &mut menus {
         menu.look_at_files(root, menu.loader == Loader::Extlinux);
+        let default = menu.default_entry();
+        if default.is_none_or(|own| own.missing.is_empty()) {
+            menu.way = None;
+        }
     }
     menus
 }

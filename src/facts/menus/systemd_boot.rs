@@ -3,8 +3,10 @@
 
 use glob::{MatchOptions, Pattern};
 
-use super::super::grub::{Entry, Loader, Menu};
+use super::super::grub::{Decides, Entry, Loader, Menu, Way};
+use super::super::text_file::TextFile;
 use super::bls::{self, BlsEntry};
+use super::way::CONFIG_BYTES_MAX;
 use crate::sys::root_dir::RootDir;
 
 const LIMIT: u64 = 1 << 20;
@@ -34,11 +36,34 @@ pub(super) fn collect(root: &RootDir) -> Option<Menu> {
     }
     let images = [place, "/boot"].map(|place| root.read_dir(format!("{place}/EFI/Linux")));
     let has_images = images.into_iter().flatten().any(|list| !list.is_empty());
-    fill(&mut menu, found, &config, has_images);
+    let names = fill(&mut menu, found, &config, has_images);
+    let file = TextFile::read(root, &path, CONFIG_BYTES_MAX);
+    menu.way = file.ok().map(|file| {
+        let lines = file.text.lines().enumerate();
+        let own = lines.filter(|(_, line)| default_of(line).is_some());
+        let last = own.last().map(|(number, _)| number + 1);
+        let decides = match last {
+            Some(number) => Decides::Line(file, number),
+            None => Decides::Added(file),
+        };
+        Way { decides, names }
+    });
     Some(menu)
 }
 
-fn fill(menu: &mut Menu, found: Vec<(&str, BlsEntry)>, config: &str, has_images: bool) {
+/// What a line of loader.conf says about the default.
+fn default_of(line: &str) -> Option<&str> {
+    let (key, value) = line.trim().split_once(char::is_whitespace)?;
+    (key == "default").then(|| value.trim())
+}
+
+/// Fills the menu; the entries by their index, and a name that means each alone.
+fn fill(
+    menu: &mut Menu,
+    found: Vec<(&str, BlsEntry)>,
+    config: &str,
+    has_images: bool,
+) -> Vec<(usize, String)> {
     let place_of = |entry: &BlsEntry| {
         let own = found.iter().find(|(_, other)| other == entry);
         own.map_or("", |(place, _)| *place)
@@ -58,10 +83,7 @@ fn fill(menu: &mut Menu, found: Vec<(&str, BlsEntry)>, config: &str, has_images:
     // The order of images among the entries, and what is in them, is not known;
     // entries that were tried in vain go to the end.
     let counted = entries.iter().any(|entry| entry.id.contains('+'));
-    let wanted = config.lines().rev().find_map(|line| {
-        let (key, value) = line.trim().split_once(char::is_whitespace)?;
-        (key == "default").then(|| value.trim())
-    });
+    let wanted = config.lines().rev().find_map(default_of);
     menu.default = match wanted {
         _ if counted || has_images => None,
         Some(special) if special.starts_with('@') => None,
@@ -73,6 +95,14 @@ fn fill(menu: &mut Menu, found: Vec<(&str, BlsEntry)>, config: &str, has_images:
     };
     let program = |at: usize| entries.get(at).is_some_and(|entry| entry.is_program);
     menu.default = menu.default.filter(|at| !program(*at));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~+".contains(c);
+    let named = entries.iter().enumerate().filter(|(at, entry)| {
+        let first = entries.iter().position(|other| fits(&entry.id, &other.id));
+        first == Some(*at) && !entry.is_program && entry.id.chars().all(plain)
+    });
+    named
+        .map(|(at, entry)| (at, format!("{}.conf", entry.id)))
+        .collect()
 }
 
 /// True for a pattern of loader.conf that means this entry.

@@ -10,7 +10,7 @@ use super::choice::{self, Item};
 use crate::sys::root_dir::RootDir;
 
 /// The largest configuration whose lines are changed.
-const CONFIG_BYTES_MAX: u64 = 256 << 10;
+pub(super) const CONFIG_BYTES_MAX: u64 = 256 << 10;
 
 /// The environment block has this length and no other.
 const BLOCK_BYTES: u64 = 1024;
@@ -24,6 +24,8 @@ const NAMES_MAX: usize = 256;
 pub enum Decides {
     /// This line of the configuration, counted from 1.
     Line(TextFile, usize),
+    /// A line that this configuration has not.
+    Added(TextFile),
     /// This variable of the environment block.
     Variable(TextFile, String),
 }
