@@ -56,10 +56,14 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Edits> {
             .find(|f| f.path == refused.path)?;
         let old = file.text.lines().nth(refused.line.checked_sub(1)?)?;
         if old.split_whitespace().next() != Some("iface") {
+            // It may be a misspelt `iface` of the only card.
+            if !has_another_card(network, refused, 0..0) {
+                return None;
+            }
             lines.push(Edit::comment(file, refused.line)?);
-            titles.push(format!("line {} a comment", refused.line));
+            titles.push(format!("line {} becomes a comment", refused.line));
         } else if let Some(edit) = Edit::line(file, refused.line, respelled) {
-            titles.push(format!("line {} as it is meant", refused.line));
+            titles.push(format!("line {} gets the method that is meant", refused.line));
             lines.push(edit);
         } else {
             let stanza = stanza(file, refused.line);
@@ -72,11 +76,11 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Edits> {
                     lines.push(Edit::comment(file, line)?);
                 }
             }
-            titles.push(format!("the stanza at line {} comments", refused.line));
+            titles.push(format!("the stanza at line {} becomes comments", refused.line));
         }
     }
     Some(Edits {
-        title: format!("make in {} {}", first.path, titles.join(", ")),
+        title: format!("correct {}: {}", first.path, titles.join(", ")),
         // What the lines were meant to set is not set.
         risk: Risk::Medium,
         lines,
