@@ -63,7 +63,10 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Edits> {
             lines.push(Edit::comment(file, refused.line)?);
             titles.push(format!("line {} becomes a comment", refused.line));
         } else if let Some(edit) = Edit::line(file, refused.line, respelled) {
-            titles.push(format!("line {} gets the method that is meant", refused.line));
+            titles.push(format!(
+                "line {} gets the method that is meant",
+                refused.line
+            ));
             lines.push(edit);
         } else {
             let stanza = stanza(file, refused.line);
@@ -76,7 +79,10 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Edits> {
                     lines.push(Edit::comment(file, line)?);
                 }
             }
-            titles.push(format!("the stanza at line {} becomes comments", refused.line));
+            titles.push(format!(
+                "the stanza at line {} becomes comments",
+                refused.line
+            ));
         }
     }
     Some(Edits {
