@@ -132,7 +132,10 @@ fn renamed(
         let own = entry.name.to_str()?;
         let rest = own.strip_prefix(name)?;
         let is_other = rest.starts_with(['.', '-', '_', '~']);
-        (is_other && entry.kind == Kind::File).then(|| folder.join(own))
+        let path = folder.join(own);
+        // `systemd-journald` is another program.
+        let is_owned = owners.owner_merged(&path).is_some();
+        (is_other && entry.kind == Kind::File && !is_owned).then_some(path)
     });
     let mut same = beside
         .take(RENAMED_MAX)
