@@ -217,6 +217,3 @@ fn is_text(path: &str) -> bool {
     let ends = [".cfg", ".conf", ".csv"];
     ends.iter().any(|end| name.ends_with(end)) || name == "grubenv" || name == "entries.srel"
 }
-
-#[cfg(test)]
-mod hostile_tests;
