@@ -270,3 +270,100 @@ fn the_type_that_a_device_has_is_written_into_fstab() {
     let expected = format!("# lifeboot: was {fstab}LABEL=data /srv ext4 noatime 0 2\n");
     assert_eq!(mended(&image, ID, &[("/etc/fstab", &expected)]), None);
 }
+
+const ROOT: &str = "UUID=0c0b0a09-0000-4000-8000-000000000002";
+
+/// A disk whose fstab and menu of GRUB name these as the root, which is `ROOT`.
+fn disk_of_root(bench: &Bench, fstab: &str, menu: &str, default: &str) -> PathBuf {
+    let disk = bench.disk("disk.img", 64, TWO_PARTS);
+    let tree = bench.tree("server", |root| {
+        fs::create_dir_all(root.join("boot/grub")).unwrap();
+        fs::create_dir_all(root.join("etc/default")).unwrap();
+        fs::write(root.join("etc/fstab"), fstab).unwrap();
+        fs::write(root.join("boot/grub/grub.cfg"), menu).unwrap();
+        fs::write(root.join("etc/default/grub"), default).unwrap();
+    });
+    let data = bench.path("data");
+    fs::create_dir(&data).unwrap();
+    bench.ext4(&disk, 2048, 30000, Some(&tree));
+    bench.ext4(&disk, 63488, 30000, Some(&data));
+    let place = format!("{}?offset={}", disk.display(), 2048 * SECTOR);
+    let (_, uuid) = ROOT.split_once('=').unwrap();
+    run("tune2fs", &["-U", uuid, &place]);
+    disk
+}
+
+fn menu(root: &str) -> String {
+    format!(
+        "set default=\"0\"\nmenuentry 'Linux' {{\n\tlinux /boot/vmlinuz-6 root={root} ro quiet\n\
+         \tinitrd /boot/initrd.img-6\n}}\n"
+    )
+}
+
+/// The names of all repairs that are planned.
+fn planned(disk: &Path) -> Vec<String> {
+    let answer = diagnose(&[disk]);
+    let repairs = answer.json["plan"]["repairs"].as_array().unwrap();
+    let names = repairs
+        .iter()
+        .map(|repair| repair["name"].as_str().unwrap());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_root_in_fstab_becomes_the_one_that_the_kernel_mounts() {
+    if !is_root() {
+        return;
+    }
+    const ID: &str = "services/fstab-device-missing";
+    let bench = Bench::new();
+    let fstab = format!("{GONE} / ext4 errors=remount-ro 0 1\n");
+    let disk = disk_of_root(&bench, &fstab, &menu(ROOT), "");
+    let expected = format!("# lifeboot: was {fstab}{ROOT} / ext4 errors=remount-ro 0 1\n");
+    assert_eq!(mended(&disk, ID, &[("/etc/fstab", &expected)]), None);
+}
+
+#[test]
+fn the_root_of_the_menu_becomes_the_one_in_fstab() {
+    if !is_root() {
+        return;
+    }
+    const ID: &str = "bootloader/root-parameter-wrong";
+    let bench = Bench::new();
+    let fstab = format!("{ROOT} / ext4 defaults 0 1\n");
+    let default = format!("GRUB_CMDLINE_LINUX=\"root={GONE}\"\n");
+    let disk = disk_of_root(&bench, &fstab, &menu(GONE), &default);
+    let line = format!("\tlinux /boot/vmlinuz-6 root={GONE} ro quiet\n");
+    let new = line.replace(GONE, ROOT);
+    let expected = menu(GONE).replace(&line, &format!("# lifeboot: was {line}{new}"));
+    let set = format!("# lifeboot: was {default}{}", default.replace(GONE, ROOT));
+    let files = [
+        ("/boot/grub/grub.cfg", expected.as_str()),
+        ("/etc/default/grub", &set),
+    ];
+    assert_eq!(mended(&disk, ID, &files), None);
+}
+
+#[test]
+fn one_word_for_the_root_is_not_enough() {
+    if !is_root() {
+        return;
+    }
+    for (fstab, menu) in [
+        // Both are wrong: the disk with the right root may be gone.
+        (format!("{GONE} / ext4 defaults 0 1\n"), menu(GONE)),
+        (format!("{GONE} / ext4 defaults 0 1\n"), String::new()),
+        (String::new(), menu(GONE)),
+        (format!("{GONE} / xfs defaults 0 1\n"), menu(ROOT)),
+        (
+            format!("{GONE} / ext4 defaults 0 1\n{ROOT} /old ext4 defaults 0 2\n"),
+            menu(ROOT),
+        ),
+    ] {
+        let bench = Bench::new();
+        let names = planned(&disk_of_root(&bench, &fstab, &menu, ""));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert!(!names.contains(&"correct-root-parameter"), "{fstab}{menu}");
+        assert!(!names.contains(&"correct-fstab-device"), "{fstab}{menu}");
+    }
+}

@@ -30,7 +30,7 @@ fn run(facts: &Facts, out: &mut Findings) {
                     )
                     .with([Evidence::seen(place, "no such filesystem on these disks")
                         .expected(line.entry.spec.as_str())])
-                    .because("the disk is gone, or the filesystem was made anew")
+                    .because(because(line))
                     .by_hand(format!(
                         "correct the UUID, or add nofail to the options of {target}"
                     ));
@@ -45,6 +45,17 @@ fn run(facts: &Facts, out: &mut Findings) {
             }
             _ => {}
         }
+    }
+}
+
+fn because(line: &Line) -> &'static str {
+    match line.entry.target == Path::new("/") {
+        // mount(8) looks for the device of the line before it remounts.
+        true => {
+            "the UUID was mistyped or is of before; systemd-remount-fs fails, so the root \
+             stays read-only where the kernel's command line says ro"
+        }
+        false => "the disk is gone, or the filesystem was made anew",
     }
 }
 

@@ -28,7 +28,11 @@ fn run(facts: &Facts, out: &mut Findings) {
             .finding(Severity::Unreachable, &interface.place, title)
             .with([Evidence::seen(interface.place.as_str(), seen)])
             .because("the kernel refuses a route to what is not on the link")
-            .by_hand("correct address, length or gateway; if the provider wants it so: on-link");
+            .by_hand(format!(
+                "correct address, length or gateway in {}; if the provider wants it so: \
+                 GatewayOnLink=yes beside Gateway={gateway} in a [Route], in netplan on-link: true",
+                interface.place
+            ));
         out.push(finding);
     }
 }

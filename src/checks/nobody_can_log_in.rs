@@ -27,7 +27,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     let finding = CHECK
         .finding(Severity::Unreachable, &ssh.config, title)
         .with(ssh.accounts.iter().take(10).filter_map(evidence))
-        .by_hand("give one account a password or a key, and let sshd take it");
+        .by_hand(advice(ssh));
     out.push(finding);
 }
 
@@ -42,6 +42,30 @@ pub(super) fn is_shut(ssh: &Ssh) -> bool {
         && !ssh.accounts.is_empty()
         && ssh.accounts.iter().all(|account| account.shut.is_some())
         && ssh.accounts.iter().any(reason)
+}
+
+/// What opens one account: root's, where that is among them. Which one, and
+/// whether at all, is the operator's to say.
+fn advice(ssh: &Ssh) -> String {
+    let mut accounts = ssh.accounts.iter();
+    let root = accounts.find(|account| account.uid == 0);
+    let Some(account) = root.or(ssh.accounts.first()) else {
+        return String::new();
+    };
+    let name = &account.name;
+    match &account.shut {
+        Some(Obstacle::Shell { .. }) => format!("chroot ROOT usermod -s /bin/bash {name}"),
+        Some(Obstacle::Expired { .. }) => format!("chroot ROOT chage -E -1 {name}"),
+        Some(Obstacle::Configured { place, text }) => {
+            format!("change {text:?} in ROOT{place}, then: chroot ROOT sshd -t")
+        }
+        Some(Obstacle::NoCredential) => format!(
+            "chroot ROOT passwd {name}; or put a key into ~{name}/.ssh/authorized_keys there"
+        ),
+        Some(Obstacle::Keys) | None => {
+            format!("chroot ROOT chmod -R go-w ~{name}/.ssh")
+        }
+    }
 }
 
 fn evidence(account: &Account) -> Option<Evidence> {

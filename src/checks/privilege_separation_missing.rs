@@ -20,6 +20,7 @@ fn run(facts: &Facts, out: &mut Findings) {
             Separation::NoUser {
                 user,
                 may_be_made: true,
+                ..
             } => {
                 let what = format!("whether there will be a user {user}");
                 let why = "passwd has none; systemd-sysusers may make it at the boot";
@@ -30,9 +31,13 @@ fn run(facts: &Facts, out: &mut Findings) {
                 "/etc/passwd",
                 format!("sshd will not start: there is no user {user}"),
                 Evidence::seen("/etc/passwd", format!("no line of {user}")),
-                "look for the line in ROOT/etc/passwd- and ROOT/var/backups/passwd.bak",
+                "grep -h ^sshd: ROOT/etc/passwd- ROOT/var/backups/passwd.bak | head -n 1 \
+                 >> ROOT/etc/passwd; without a line: chroot ROOT dpkg-reconfigure openssh-server"
+                    .to_owned(),
             ),
-            Separation::NoDirectory { path, beside_run } => {
+            Separation::NoDirectory {
+                path, beside_run, ..
+            } => {
                 let evidence = if *beside_run {
                     Evidence::seen("/var/run", "a directory").expected("a link to /run")
                 } else {
@@ -43,7 +48,15 @@ fn run(facts: &Facts, out: &mut Findings) {
                     path.as_str(),
                     format!("sshd will not start: {path} will be missing"),
                     evidence,
-                    "chroot ROOT apt-get install --reinstall openssh-server",
+                    match beside_run {
+                        true => {
+                            "mv ROOT/var/run ROOT/var/run.old; ln -s /run ROOT/var/run".to_owned()
+                        }
+                        false if path.starts_with("/run/") => format!(
+                            "echo 'd {path} 0755 root root -' > ROOT/etc/tmpfiles.d/sshd-dir.conf"
+                        ),
+                        false => format!("mkdir -m 755 ROOT{path}"),
+                    },
                 )
             }
             Separation::NotRoots { path, uid, mode } => (
@@ -51,7 +64,7 @@ fn run(facts: &Facts, out: &mut Findings) {
                 format!("sshd will not start: {path} is open to others"),
                 Evidence::seen(path.as_str(), format!("owner {uid}, mode {mode:04o}"))
                     .expected("owner 0, mode 0755"),
-                "chown root:root and chmod 755 the directory",
+                format!("chown root:root ROOT{path}; chmod 755 ROOT{path}"),
             ),
         };
         let finding = CHECK.finding(Severity::Unreachable, subject, title);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::elf::{Closure, Loader, Problem};
+use super::intact;
 use super::layout::Layout;
 use super::packages::Ownership;
 use crate::sys::root_dir::{Kind, RootDir};
@@ -19,6 +20,9 @@ const PROGRAMS: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"]
 /// only a root that can be written lets it make them.
 const MOUNT_POINTS: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
 
+/// Names beside a lost one that are looked at.
+const RENAMED_MAX: usize = 16;
+
 /// PID 1 of the patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Init {
@@ -32,6 +36,10 @@ pub struct Init {
     pub instead: Option<String>,
     /// What starting that would load.
     pub instead_closure: Option<Closure>,
+    /// The program beside its own name, where dpkg's checksum proves that it is
+    /// the one, and nothing else beside it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<Renamed>,
     /// Directories that PID 1 mounts the kernel's filesystems on and that are
     /// missing, where it is systemd.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -39,6 +47,15 @@ pub struct Init {
     /// True when something says that this tree has an init at all; a
     /// container's root has none.
     pub expected: bool,
+}
+
+/// A program that somebody gave another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// Where it is.
+    pub from: String,
+    /// Where its package has it.
+    pub to: String,
 }
 
 impl Init {
@@ -81,6 +98,7 @@ pub(super) fn collect(
             .as_deref()
             .map(|path| loader.closure(path))
             .filter(|closure| !closure.problems.iter().any(|p| layout.misleads(p)));
+        init.renamed = renamed(root, loader, owners, &init.closure);
     }
     let by_systemd = init.closure.path.as_deref();
     if by_systemd.is_some_and(|path| path.ends_with("/systemd")) && !is_writable {
@@ -88,6 +106,47 @@ pub(super) fn collect(
     }
     init.expected = owned || init.instead.is_some() || root.symlink_metadata(asked).is_ok();
     init
+}
+
+/// The program at the end of the way that breaks off, under a name that begins
+/// like its own: `systemd.orig`.
+fn renamed(
+    root: &RootDir,
+    loader: &Loader<'_>,
+    owners: &Ownership,
+    closure: &Closure,
+) -> Option<Renamed> {
+    let mut problems = closure.problems.iter();
+    let to = problems.find_map(|problem| match problem {
+        Problem::ProgramMissing { at, .. } => Some(Path::new(at)),
+        _ => None,
+    })?;
+    // Not where anything stands in its place.
+    if root.symlink_metadata(to).is_ok() {
+        return None;
+    }
+    let folder = root.resolve(to.parent()?).ok()?.path;
+    let (name, to) = (to.file_name()?.to_str()?, to.to_str()?);
+    let entries = root.read_dir(&folder).ok()?.into_iter();
+    let beside = entries.filter_map(|entry| {
+        let own = entry.name.to_str()?;
+        let rest = own.strip_prefix(name)?;
+        let is_other = rest.starts_with(['.', '-', '_', '~']);
+        let path = folder.join(own);
+        // `systemd-journald` is another program.
+        let is_owned = owners.owner_merged(&path).is_some();
+        (is_other && entry.kind == Kind::File && !is_owned).then_some(path)
+    });
+    let mut same = beside
+        .take(RENAMED_MAX)
+        .filter(|path| intact::is_of(root, owners, path, Path::new(to)));
+    let only = same.next().filter(|_| same.next().is_none())?;
+    let from = only.to_str()?.to_owned();
+    let to = folder.join(name).to_str()?.to_owned();
+    loader
+        .closure(&from)
+        .starts()
+        .then_some(Renamed { from, to })
 }
 
 fn missing(root: &RootDir) -> Vec<String> {

@@ -26,6 +26,7 @@ pub mod grub_settings;
 pub mod history;
 pub mod init;
 pub mod initramfs;
+mod intact;
 pub mod integrity;
 pub mod kernels;
 pub mod last_panic;
@@ -95,6 +96,9 @@ pub struct Tree {
     /// What the boot needs behind PID 1.
     #[serde(default)]
     pub critical: Critical,
+    /// Programs of the boot without an execute bit that are as shipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intact: Vec<place::Place>,
     /// Programs that the boot does not need.
     #[serde(default)]
     pub outside: Outside,
@@ -197,8 +201,11 @@ impl Tree {
             let boot = scope.spawn(|| {
                 let kernels = kernels::collect(root, on_disks.then_some(survey));
                 let default = kernels.default_entry();
-                let mounts =
+                let mut mounts =
                     mounts::collect(root, disks, default.and_then(|e| e.parameter("root")));
+                if let Some(menu) = kernels.menu() {
+                    mounts.read_root_files(root, &menu.path);
+                }
                 (kernels, mounts)
             });
             let packages = packages::collect(root, packages::Depth::Usual);
@@ -232,6 +239,7 @@ impl Tree {
                 joined("what surrounds the loader", around, &mut failed),
             )
         });
+        let intact = intact::not_executable(root, &owners, &init, &critical);
         let scope = integrity::Scope {
             whole: verify.is_some(),
             hidden: integrity::hidden(&layout, &mounts),
@@ -273,6 +281,7 @@ impl Tree {
             layout,
             init,
             critical,
+            intact,
             outside,
             integrity,
             surroundings,

@@ -11,6 +11,9 @@ use crate::sysroot::fstab::{self, BadLine, Entry};
 
 const LIMIT: u64 = 1 << 20;
 
+/// The largest configuration whose lines are changed.
+const ROOT_FILE_MAX: u64 = 256 << 10;
+
 /// What became of a line's device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -93,9 +96,23 @@ pub struct Mounts {
     pub full: Vec<Full>,
     /// The kernel's `root=` and what it means on these disks.
     pub root_parameter: Option<(String, Device)>,
+    /// The files that say so, where it is on no disk: GRUB's menu, and what that
+    /// is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_files: Vec<TextFile>,
 }
 
 impl Mounts {
+    /// Reads the files that a wrong `root=` stands in; `menu` is GRUB's.
+    pub(super) fn read_root_files(&mut self, root: &RootDir, menu: &str) {
+        if !matches!(self.root_parameter, Some((_, Device::Absent))) {
+            return;
+        }
+        let files = [menu, "/etc/default/grub"].into_iter();
+        let files = files.filter_map(|path| TextFile::read(root, path, ROOT_FILE_MAX).ok());
+        self.root_files = files.collect();
+    }
+
     /// True when `part` is a filesystem of its own and was not there to be
     /// looked at.
     pub fn lacks(&self, part: &str) -> bool {
@@ -186,6 +203,7 @@ pub(super) fn collect(
         crypttab_file: TextFile::read(root, "/etc/crypttab", LIMIT).ok(),
         full: disks.as_ref().map_or_else(Vec::new, |_| full(root)),
         root_parameter: root_parameter.map(|spec| (spec.to_owned(), meaning(spec))),
+        root_files: Vec::new(),
     }
 }
 

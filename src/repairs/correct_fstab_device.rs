@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::edit::{Edit, EditKind, Edits};
-use super::{Risk, table_line};
+use super::{Risk, root_filesystem, table_line};
 use crate::facts::mounts::{Device, Line};
 use crate::facts::{Facts, Tree};
 use crate::finding::{Finding, Severity};
@@ -71,6 +71,9 @@ fn may_go_without(finding: &Finding, line: &Line) -> bool {
 fn meant(facts: &Facts, tree: &Tree, line: &Line) -> Option<Filesystem> {
     let entry = &line.entry;
     let all = filesystems::list(&facts.assembly);
+    if entry.target == Path::new("/") {
+        return root_itself(facts, tree, line);
+    }
     let free = all.iter().filter(|found| !is_used(facts, tree, found));
     let target = entry.target.to_str()?;
     let fits = |found: &&Filesystem| {
@@ -103,6 +106,22 @@ fn meant(facts: &Facts, tree: &Tree, line: &Line) -> Option<Filesystem> {
             && other.entry.line != entry.line
     });
     rivals.next().is_none().then(|| only.clone())
+}
+
+/// The root that is looked at, where it is also the one that the kernel is told
+/// to mount: with two words for it, the line of fstab alone is wrong.
+fn root_itself(facts: &Facts, tree: &Tree, line: &Line) -> Option<Filesystem> {
+    let root = root_filesystem::of(facts)?;
+    let is_it =
+        |device: &Device| matches!(device, Device::Present { name, .. } if *name == root.name);
+    let (_, told) = tree.mounts.root_parameter.as_ref()?;
+    let mut lines = tree.mounts.lines.iter();
+    let is_only = !lines.any(|other| {
+        other.entry.line != line.entry.line
+            && (other.entry.target == Path::new("/") || is_it(&other.device))
+    });
+    let of_type = ["auto", root.signature.format.as_str()].contains(&line.entry.fstype.as_str());
+    (is_it(told) && is_only && of_type).then_some(root)
 }
 
 /// True when something else is known to mean it.

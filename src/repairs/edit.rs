@@ -228,14 +228,19 @@ fn changed(text: &str, edits: &[&Edit]) -> String {
         out += ending;
     }
     let mut added: Vec<&String> = Vec::new();
-    for new in edits.iter().filter(|edit| edit.line == 0) {
-        let Some(new) = new.new.as_ref().filter(|new| !added.contains(new)) else {
+    for edit in edits.iter().filter(|edit| edit.line == 0) {
+        let Some(new) = edit.new.as_ref().filter(|new| !added.contains(new)) else {
             continue;
         };
         if !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');
         }
-        out += &format!("{ADDED}\n{new}\n");
+        if edit.is_kept {
+            out += ADDED;
+            out.push('\n');
+        }
+        out += new;
+        out.push('\n');
         added.push(new);
     }
     out

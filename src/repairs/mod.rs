@@ -12,12 +12,15 @@ use crate::journal::Action;
 
 mod array_work;
 mod choose_entry;
+mod close_connection;
 pub mod closed_set;
 mod comment_fstab_line;
 mod comment_sshd_option;
 mod copy_boot_loader;
 mod correct_fstab_device;
 mod correct_fstab_type;
+mod correct_interfaces;
+mod correct_root_parameter;
 mod edit;
 mod enable_service;
 mod esp_files;
@@ -37,13 +40,17 @@ mod rejoin_leg;
 mod remove_nologin;
 mod restore_array_entry;
 mod restore_default_target;
+mod restore_execute_bits;
 mod restore_init_link;
 mod restore_merged_link;
 mod restore_package_files;
 mod restore_package_lists;
 mod restore_package_status;
+mod restore_separation;
 mod restore_shell;
 mod restore_system_directory;
+mod restore_user;
+mod root_filesystem;
 mod start_degraded;
 mod table_line;
 mod trust_keys;
@@ -157,9 +164,12 @@ const EDITS: &[&EditKind] = &[
     &pass_over_container::KIND,
     &correct_fstab_device::KIND,
     &correct_fstab_type::KIND,
+    &correct_root_parameter::KIND,
     &comment_fstab_line::KIND,
     &comment_sshd_option::KIND,
+    &correct_interfaces::KIND,
     &restore_shell::KIND,
+    &restore_user::KIND,
     &choose_entry::LINE,
 ];
 
@@ -171,11 +181,14 @@ const REPAIRS: &[&Kind] = &[
     &restore_package_lists::KIND,
     &restore_package_status::KIND,
     &restore_init_link::KIND,
+    &restore_execute_bits::KIND,
+    &restore_separation::KIND,
     &make_mount_points::KIND,
     &restore_default_target::KIND,
     &remove_nologin::KIND,
     &enable_service::KIND,
     &name_card::KIND,
+    &close_connection::KIND,
     &trust_keys::KIND,
     &host_keys::KIND,
     &give_rights::KIND,

@@ -1,9 +1,10 @@
-//! Makes the link again by which the kernel finds PID 1.
+//! Makes the link again by which the kernel finds PID 1, or gives the program at
+//! its end its name back.
 
 use super::{Kind, Outline, Risk};
-use crate::facts::Facts;
 use crate::facts::elf::Problem;
-use crate::facts::init::USUAL;
+use crate::facts::init::{Renamed, USUAL};
+use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
 use crate::journal::Action;
 
@@ -16,17 +17,32 @@ pub(super) const KIND: Kind = Kind {
 /// Where systemd lies by the name that its package gives it.
 const SYSTEMD: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
 
+/// True where no directory of the system was renamed: that has a repair of its
+/// own.
+fn in_place(tree: &Tree) -> bool {
+    tree.layout.suspects.is_empty()
+}
+
 fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
     let tree = facts.tree.as_ref()?;
     let init = &tree.init;
-    // A renamed directory is put back by a repair of its own.
+    if let Some(Renamed { from, to }) = init.renamed.as_ref().filter(|_| in_place(tree)) {
+        return Some(Outline {
+            title: format!("rename {from} back to {to}: it is what the package put there"),
+            risk: Risk::Safe,
+            actions: vec![Action::Rename {
+                from: from.into(),
+                to: to.into(),
+            }],
+            ..Outline::default()
+        });
+    }
     let instead = init
         .instead
         .as_deref()
         .filter(|path| SYSTEMD.contains(path))?;
     let whole = init.instead_closure.as_ref().is_some_and(|c| c.starts());
-    let in_place = tree.layout.suspects.is_empty();
-    if init.asked != USUAL || !whole || !in_place {
+    if init.asked != USUAL || !whole || !in_place(tree) {
         return None;
     }
     let mut problems = init.closure.problems.iter();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closed_set::Lacking;
 use super::unpack_packages::{self, Unpack};
-use super::{Kind, Outline, Risk, restore_init_link};
+use super::{Kind, Outline, Risk, restore_execute_bits, restore_init_link};
 use crate::facts::integrity::{Damage, Damaged};
 use crate::facts::packages::{Dpkg, Package, Packages};
 use crate::facts::toolbox::AtHand;
@@ -82,6 +82,10 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     // A lost link is made without a package.
     let is_made = |finding| (restore_init_link::KIND.plan)(facts, finding).is_some();
     if finding.id == "init/init-missing" && is_made(finding) {
+        return None;
+    }
+    // So is an execute bit given.
+    if (restore_execute_bits::KIND.plan)(facts, finding).is_some() {
         return None;
     }
     let mends_dpkg = mends_dpkg(tree);

@@ -218,6 +218,15 @@ impl Patient {
         mounted.unmount()
     }
 
+    /// Runs `look` on a copy of it with its journal replayed.
+    pub fn settled<T>(&self, look: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let copy = self.copy("settled")?;
+        copy.legs.change(&self.work.join("mnt"), |_| Ok(()))?;
+        let found = look(&copy)?;
+        self.remove_copy("settled")?;
+        Ok(found)
+    }
+
     /// Repairs it without a question here, on its root filesystem: an emulated
     /// machine takes twenty times as long for what the patient's programs do.
     /// Gives what `lifeboot repair --json` said.

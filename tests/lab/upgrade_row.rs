@@ -98,8 +98,10 @@ impl After {
     }
 }
 
+/// The diagnosis sees the disks with their journal replayed, as in the rescue
+/// image: this host may not be able to do that in memory.
 fn looked_at(patient: &Patient, name: &str) -> Result<(Foretold, Did)> {
-    let foretold = Foretold::by(&diagnosed(patient)?);
+    let foretold = patient.settled(|settled| Ok(Foretold::by(&diagnosed(settled)?)))?;
     let (boot, ssh) = patient.reached(name)?;
     Ok((foretold, Did { boot, ssh }))
 }

@@ -2,6 +2,7 @@
 //! and broken in the ways that these know.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -93,7 +94,8 @@ pub fn trials() -> Vec<Trial> {
             })
         })
         .collect();
-    let parts: [(&str, Part); 3] = [
+    let parts: [(&str, Part); 4] = [
+        ("keyfile-repaired", keyfile_repaired),
         ("interfaces", interfaces),
         ("netplan", plans),
         ("cards", cards),
@@ -132,6 +134,40 @@ fn diagnose(arguments: &[&Path], work: &Path) -> Result<Vec<String>> {
     let said = String::from_utf8_lossy(&output.stdout);
     let (report, _) = Report::first(&said)?;
     Ok(report.ids().into_iter().map(str::to_owned).collect())
+}
+
+/// A connection that others may read is closed, and opened again by the undo;
+/// one in a folder that others may write to is left alone.
+fn keyfile_repaired(work: &Path) -> Result<()> {
+    let overlay = Overlay::over(&server()?, work)?;
+    let root = overlay.path();
+    let folder = "etc/NetworkManager/system-connections";
+    let script = format!(
+        "printf '[connection]\\nid=lan\\ntype=ethernet\\n' > {folder}/lan.nmconnection\n\
+         chown 1000:1000 {folder}/lan.nmconnection\nchmod 644 {folder}/lan.nmconnection"
+    );
+    run::shell("opening it", root, &script)?;
+    let rights = || -> Result<(u32, u32)> {
+        let meta = fs::metadata(root.join(folder).join("lan.nmconnection"))?;
+        Ok((meta.mode() & 0o7777, meta.uid()))
+    };
+    let lifeboot = |words: &[&str]| -> Result<()> {
+        let mut command = Command::new(LIFEBOOT);
+        let output = command.args(words).arg("--root").arg(root).output()?;
+        fs::write(work.join("said"), &output.stderr)?;
+        Ok(())
+    };
+    fs::set_permissions(root.join(folder), fs::Permissions::from_mode(0o777))?;
+    lifeboot(&["repair", "--yes"])?;
+    ensure!(rights()? == (0o644, 1000), "{:?}", rights()?);
+    fs::set_permissions(root.join(folder), fs::Permissions::from_mode(0o700))?;
+    lifeboot(&["repair", "--yes"])?;
+    ensure!(rights()? == (0o600, 0), "{:?}", rights()?);
+    let found = diagnose(&["--root".as_ref(), root], work)?;
+    ensure!(found.is_empty(), "{found:?}");
+    lifeboot(&["undo", "--yes"])?;
+    ensure!(rights()? == (0o644, 1000), "{:?}", rights()?);
+    Ok(())
 }
 
 /// True when the program ends well in the root.

@@ -8,9 +8,13 @@ use std::collections::BTreeSet;
 use super::super::boot::Boot;
 use super::super::glob::Budget;
 use super::{Interface, Invalid, Said, Stack};
+use crate::facts::text_file::TextFile;
 use crate::sys::root_dir::RootDir;
 
 const FILE: &str = "/etc/network/interfaces";
+
+/// The largest file whose lines are changed.
+const CHANGED_MAX: u64 = 256 << 10;
 
 /// Files that may be drawn in by one another.
 const FILES_MAX: usize = 200;
@@ -32,7 +36,8 @@ const HOTPLUG: [&str; 2] = [
     "/lib/udev/ifupdown-hotplug",
 ];
 
-const METHODS: [(&str, &[&str]); 3] = [
+/// The address families and their methods.
+pub const METHODS: [(&str, &[&str]); 3] = [
     (
         "inet",
         &[
@@ -92,6 +97,18 @@ fn read_from(root: &RootDir, path: &str) -> Said {
         interface.at_boot = reader.automatic.contains(&interface.name);
     }
     reader.said
+}
+
+/// The files that lines of ifupdown are refused in, whole.
+pub(super) fn files(root: &RootDir, invalid: &[Invalid]) -> Vec<TextFile> {
+    let own = invalid.iter().filter(|one| one.stack == Stack::Ifupdown);
+    let mut paths: Vec<&str> = own.map(|one| one.path.as_str()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let files = paths.into_iter();
+    files
+        .filter_map(|path| TextFile::read(root, path, CHANGED_MAX).ok())
+        .collect()
 }
 
 /// True when there is a program that asks for addresses.

@@ -6,6 +6,7 @@
 
 use super::ini::Ini;
 use super::{Interface, MOST, Said, Stack};
+use crate::facts::place::Place;
 use crate::sys::root_dir::{Kind, RootDir};
 
 const FOLDERS: [&str; 2] = [
@@ -42,12 +43,24 @@ pub(super) fn read(root: &RootDir) -> Said {
                     meta.uid, meta.mode
                 );
                 said.refuse(Stack::NetworkManager, &path, 0, why);
+                if let Some(refused) = said.invalid.last_mut().filter(|own| own.path == path) {
+                    refused.rights = rights(root, &path);
+                }
                 continue;
             }
             said.interfaces.extend(interface(&path, &text));
         }
     }
     said
+}
+
+/// Its mode and owner, where nobody but root can have put it there: then it is
+/// root's word, whoever owns it now.
+fn rights(root: &RootDir, path: &str) -> Option<Place> {
+    let (folder, _) = path.rsplit_once('/')?;
+    let folder = root.metadata(folder).ok()?;
+    let is_closed = folder.uid == 0 && folder.mode & 0o022 == 0;
+    Place::read(root, path).filter(|place| is_closed && place.path == path)
 }
 
 fn interface(path: &str, text: &str) -> Option<Interface> {

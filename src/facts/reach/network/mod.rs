@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::boot::{Boot, Standing};
+use crate::facts::place::Place;
+use crate::facts::text_file::TextFile;
 use crate::facts::units::Enabling;
 use crate::sys::root_dir::RootDir;
 
@@ -96,6 +98,9 @@ pub struct Invalid {
     pub why: String,
     /// Who reads it.
     pub stack: Stack,
+    /// Its mode and owner, where these are what is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights: Option<Place>,
 }
 
 /// A configuration that nothing reads at the next boot.
@@ -127,6 +132,9 @@ pub struct Network {
     pub interfaces: Vec<Interface>,
     /// What these refuse.
     pub invalid: Vec<Invalid>,
+    /// The files of ifupdown that hold a line which it refuses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invalid_files: Vec<TextFile>,
     /// What is configured for the others.
     pub idle: Vec<Idle>,
     /// ifupdown asks for addresses and has no program for that.
@@ -155,6 +163,7 @@ impl Said {
                 line,
                 why: why.into(),
                 stack,
+                rights: None,
             });
         }
     }
@@ -225,6 +234,7 @@ pub(super) fn collect(root: &RootDir, boot: &Boot<'_>, command_line: Option<&str
     if boot.starts(Stack::NetworkManager.unit()) {
         network.configures(Stack::NetworkManager);
     }
+    network.invalid_files = ifupdown::files(root, &network.invalid);
     network.no_dhcp_client = network.wants_dhcp() && !ifupdown::has_client(boot);
     network
 }

@@ -8,9 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::program::Program;
 use crate::facts::reach::boot::Boot;
+use crate::facts::text_file::TextFile;
 use crate::sys::root_dir::{Kind, RootDir};
 
 const USER: &str = "sshd";
+
+/// Copies of passwd: of the shadow tools, and of Debian's daily one.
+const COPIES: [&str; 2] = ["/etc/passwd-", "/var/backups/passwd.bak"];
+
+/// The largest passwd whose lines are changed.
+const PASSWD_MAX: u64 = 256 << 10;
 const LIMIT: u64 = 4 << 20;
 
 /// What distributions build in. The program has one of them.
@@ -38,6 +45,9 @@ pub enum Separation {
         user: String,
         /// Something may make it at the boot: systemd-sysusers.
         may_be_made: bool,
+        /// passwd, and the user's line in its copies, where these agree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        saved: Option<(TextFile, String)>,
     },
     /// The directory is not there, and nothing makes it.
     NoDirectory {
@@ -45,6 +55,9 @@ pub enum Separation {
         path: String,
         /// `/var/run` is a directory of its own.
         beside_run: bool,
+        /// Below /run, a line of tmpfiles.d would have it made at the boot.
+        #[serde(default)]
+        by_tmpfiles: bool,
     },
     /// Others than root could write there.
     NotRoots {
@@ -80,7 +93,38 @@ fn user(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Option<Separation
     Some(Separation::NoUser {
         user: USER.into(),
         may_be_made: made,
+        saved: saved(root),
     })
+}
+
+/// passwd and the line that its copies have of the user: of passwd(5) with a
+/// number that nobody has, and no shell.
+fn saved(root: &RootDir) -> Option<(TextFile, String)> {
+    let file = TextFile::read(root, "/etc/passwd", PASSWD_MAX).ok()?;
+    let lines = COPIES.iter().filter_map(|copy| {
+        let text = root.read_text(copy, PASSWD_MAX).ok()?;
+        let mut lines = text.lines();
+        lines
+            .find(|line| line.split(':').next() == Some(USER))
+            .map(str::to_owned)
+    });
+    let mut lines: Vec<String> = lines.collect();
+    lines.dedup();
+    let [line] = lines.as_slice() else {
+        return None;
+    };
+    let fields: Vec<&str> = line.split(':').collect();
+    let [_, "x", uid, gid, _, home, shell] = fields[..] else {
+        return None;
+    };
+    let system = uid.parse().is_ok_and(|uid: u32| (1..1000).contains(&uid));
+    let is_free = file
+        .text
+        .lines()
+        .all(|line| line.split(':').nth(2) != Some(uid));
+    let is_closed = ["nologin", "false"].iter().any(|end| shell.ends_with(end));
+    let is_whole = gid.parse::<u32>().is_ok() && home.starts_with('/');
+    (system && is_free && is_closed && is_whole).then(|| (file, line.clone()))
 }
 
 fn directory(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Option<Separation> {
@@ -93,6 +137,7 @@ fn directory(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Option<Separ
         return (!is_made(root, boot, &real)).then(|| Separation::NoDirectory {
             path: (*path).to_owned(),
             beside_run: false,
+            by_tmpfiles: real == **path && boot.starts("systemd-tmpfiles-setup.service"),
         });
     }
     match root.metadata(path) {
@@ -108,6 +153,7 @@ fn directory(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Option<Separ
         _ => Some(Separation::NoDirectory {
             path: (*path).to_owned(),
             beside_run: path.starts_with("/var/run/"),
+            by_tmpfiles: false,
         }),
     }
 }
