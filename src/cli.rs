@@ -297,9 +297,13 @@ pub struct LogArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
-    /// Show every change of this repair
+    /// Show this repair: what it changed, and what programs said (or the first
+    /// letters of its ID)
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Show every change and every line that was kept
+    #[arg(long, requires = "id")]
+    pub all: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

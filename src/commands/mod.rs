@@ -22,6 +22,7 @@ mod history;
 mod keys;
 mod legs;
 mod log;
+mod output;
 mod packages;
 mod patient;
 mod progress;

@@ -8,6 +8,7 @@ use super::patient::Patient;
 use super::say;
 use crate::cli::RepairArgs;
 use crate::finding::{Finding, Severity};
+use crate::journal::Ran;
 use crate::rehearsal::{Attempt, Rehearsal, Rehearsed, Told, Work};
 use crate::repairs::{Key, Plan, Refused, Repair, Unpack};
 use crate::report::Report;
@@ -25,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) refused: Vec<Refused>,
     /// What is to be made on the patient; none when nothing was rehearsed.
     pub(super) rehearsed: Option<Rehearsed>,
+    /// What programs said, in all rehearsals.
+    pub(super) ran: Vec<Ran>,
     // Holds what is to be made.
     _scratch: Option<Scratch>,
 }
@@ -34,21 +37,29 @@ pub(super) struct Outcome {
 /// rehearsed, what runs programs is left out, and what needs none is done.
 pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Outcome {
     let mut refused = Vec::new();
+    let (mut ran, mut tries) = (Vec::new(), 0);
     loop {
         if !plan.repairs.iter().any(is_rehearsed) {
             return Outcome {
                 plan,
                 refused,
                 rehearsed: None,
+                ran,
                 _scratch: None,
             };
         }
-        let out = match attempt(args, before, &mut plan) {
+        tries += 1;
+        let mut now = Vec::new();
+        let tried = attempt(args, before, &mut plan, &mut now);
+        now.iter_mut().for_each(|one| one.rehearsal = tries);
+        ran.append(&mut now);
+        let out = match tried {
             Ok(Tried::Well(rehearsed, scratch)) => {
                 return Outcome {
                     plan,
                     refused,
                     rehearsed: Some(rehearsed),
+                    ran,
                     _scratch: Some(scratch),
                 };
             }
@@ -77,7 +88,12 @@ enum Tried {
     LeftOut(Vec<Refused>),
 }
 
-fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried> {
+fn attempt(
+    args: &RepairArgs,
+    before: &Report,
+    plan: &mut Plan,
+    ran: &mut Vec<Ran>,
+) -> Result<Tried> {
     mount::private_namespace().context("making a mount namespace")?;
     let scratch = Scratch::new(args.scratch.as_deref())?;
     say(&format!(
@@ -95,7 +111,12 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
     };
     let rehearsal = match Rehearsal::of(sysroot, &scratch, work, &mut teller())? {
         Attempt::Well(rehearsal) => rehearsal,
-        Attempt::Failed { program, why } => {
+        Attempt::Failed {
+            program,
+            why,
+            ran: all,
+        } => {
+            *ran = all;
             let failed = |repair: &Repair| repair.programs.contains(&program);
             let out = take_out(plan, &failed, &|_| why.clone());
             patient.close()?;
@@ -111,6 +132,7 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
             return Ok(Tried::LeftOut(out));
         }
     };
+    ran.extend_from_slice(rehearsal.ran());
     say("lifeboot: looking at the tree as it would be ...");
     let after = patient.report_of(rehearsal.tree());
     let out = judge(plan, before, &after);

@@ -16,7 +16,7 @@ use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
 use super::store::{Further, HOME, JOURNAL, Mark, Place};
 use super::xattrs::Attribute;
-use super::{Action, Header, Supplies, areas, xattrs};
+use super::{Action, Header, Supplies, areas, programs, xattrs};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
 use crate::sys::failpoint::hit;
@@ -40,6 +40,7 @@ pub(super) fn begin(
     let root_mtime = root_mtime(write.root())?;
     make_home(write, place, root_mtime)?;
     make_place(write, place)?;
+    programs::write(write, place, supplies.programs)?;
     make_further(write, place, &planned.further)?;
     let has_areas = planned.steps.iter().any(|step| is_area(&step.action));
     if has_areas {
