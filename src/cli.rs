@@ -277,6 +277,9 @@ pub struct RepairArgs {
     /// Use the network: fetch packages that are lacking (see `fetch`)
     #[arg(long)]
     pub network: bool,
+    /// The network may be used in the rehearsal, too.
+    #[arg(skip)]
+    pub in_rehearsal: bool,
     /// Ask this archive (http://) and not those that the patient names
     #[arg(long, value_name = "URL", requires = "network")]
     pub mirror: Option<String>,

@@ -308,8 +308,14 @@ fn output_of_programs(work: &Path) -> Result<()> {
     let [only] = id.as_slice() else {
         bail!("{} transactions: {said}", id.len());
     };
-    ensure!(said.contains(&format!("lifeboot log {}", only.id)), "{said}");
-    let place = root.join(".lifeboot/journal").join(&only.id).join("programs");
+    ensure!(
+        said.contains(&format!("lifeboot log {}", only.id)),
+        "{said}"
+    );
+    let place = root
+        .join(".lifeboot/journal")
+        .join(&only.id)
+        .join("programs");
     ensure!(fs::metadata(&place)?.mode() & 0o7777 == 0o600);
     // By the first letters of its name.
     let (log, _) = lifeboot(&["log", &only.id[..8]])?;
@@ -336,6 +342,7 @@ fn shell(script: &str) -> Program {
     Program {
         words: vec!["sh".into(), "-c".into(), script.into()],
         may_fail: false,
+        wants_archives: false,
     }
 }
 

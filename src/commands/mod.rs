@@ -30,6 +30,7 @@ mod read_test;
 mod rehearse;
 mod repair;
 mod rounds;
+mod supply;
 mod survey;
 mod undo;
 

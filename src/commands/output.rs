@@ -61,7 +61,10 @@ mod tests {
         let path = put(&folder.path().join("made"), &[one]).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("dpkg --configure -a") && text.contains("ended with code 1"));
-        assert!(text.contains("line 0\n") && text.contains("line 99\n"), "{text}");
+        assert!(
+            text.contains("line 0\n") && text.contains("line 99\n"),
+            "{text}"
+        );
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::patient::Patient;
-use super::say;
+use super::{say, supply};
 use crate::cli::RepairArgs;
+use crate::facts::packages::Packages;
 use crate::finding::{Finding, Severity};
 use crate::journal::Ran;
+use crate::rehearsal::supply::{Asked, Supply};
 use crate::rehearsal::{Attempt, Rehearsal, Rehearsed, Told, Work};
 use crate::repairs::{Key, Plan, Refused, Repair, Unpack};
 use crate::report::Report;
@@ -104,10 +106,21 @@ fn attempt(
     let sysroot = patient.sysroot().context("there is no root to repair")?;
     let actions = plan.clone().revocable().actions();
     let (unpack, programs) = (plan.unpack(), plan.programs());
+    let bring = |asked: &[Asked]| match &before.facts.tree {
+        Some(tree) => supply::bring(args, (&sysroot.root, tree), asked),
+        None => Vec::new(),
+    };
+    let is_supplied = args.in_rehearsal || !args.packages.is_empty();
+    let supply = cache(before).filter(|_| is_supplied);
+    let supply = supply.map(|cache| Supply {
+        cache,
+        bring: &bring,
+    });
     let work = Work {
         actions: &actions,
         unpack: &unpack,
         programs: &programs,
+        supply,
     };
     let rehearsal = match Rehearsal::of(sysroot, &scratch, work, &mut teller())? {
         Attempt::Well(rehearsal) => rehearsal,
@@ -142,6 +155,14 @@ fn attempt(
         true => Tried::Well(rehearsed, scratch),
         false => Tried::LeftOut(out),
     })
+}
+
+/// Where apt of the patient keeps archives.
+fn cache(report: &Report) -> Option<&str> {
+    match &report.facts.tree.as_ref()?.packages {
+        Packages::Dpkg(dpkg) => Some(dpkg.apt.cache.place()),
+        _ => None,
+    }
 }
 
 /// What it changes is known only when it was tried.
@@ -231,6 +252,10 @@ fn teller() -> impl FnMut(Told<'_>) {
                 }
             }
         }
+        Told::Wants(count, bytes) => say(&format!(
+            "lifeboot: apt wants {count} archives that its cache lacks, {} MiB",
+            bytes.div_ceil(1 << 20)
+        )),
         Told::Begins(program) => {
             told_at = Instant::now();
             say(&format!("lifeboot: in the patient: {}", program.line()));

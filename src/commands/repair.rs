@@ -60,9 +60,9 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     if args.network {
         // Before the plan, which says then what was fetched.
         let mut args = args.clone();
-        args.packages
-            .extend(fetch::for_repair(&args, &before.facts)?);
+        args.packages.extend(fetch::for_repair(&args, &before)?);
         args.network = false;
+        args.in_rehearsal = true;
         return run(&args);
     }
     if !args.json {

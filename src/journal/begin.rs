@@ -278,7 +278,7 @@ fn write_intent(write: &WriteRoot<'_>, place: &Place, intent: Intent) -> Result<
     let (draft, path) = (place.draft(), place.journal());
     let context = || format!("writing {}", path.display());
     let course = Course::new(intent.steps.len());
-    let record = Record::Intent(intent);
+    let record = Record::Intent(Box::new(intent));
     let line = record.to_line()?;
     let mut file = write.create(&draft).with_context(context)?;
     let room = (line.len() + log::short_records(course.steps)) as u64;
@@ -296,7 +296,7 @@ fn write_intent(write: &WriteRoot<'_>, place: &Place, intent: Intent) -> Result<
     };
     let whole = line.len();
     let story = Story {
-        intent,
+        intent: *intent,
         course,
         whole,
     };

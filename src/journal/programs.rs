@@ -106,8 +106,8 @@ pub fn programs(root: &RootDir, id: &str) -> Result<Vec<Ran>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         answer => answer.with_context(|| format!("reading {}", path.display()))?,
     };
-    let mut all: Vec<Ran> = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is damaged", path.display()))?;
+    let mut all: Vec<Ran> =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
     all.truncate(PROGRAMS_MAX);
     all.iter_mut().for_each(Ran::shorten);
     Ok(all)

@@ -21,9 +21,11 @@ use crate::sysroot::Sysroot;
 use crate::sysroot::layers::{Layers, Scratch};
 
 mod difference;
+pub mod supply;
 mod unpack;
 
 use difference::{Difference, difference};
+use supply::Supply;
 
 /// Says to package scripts that no service may be started
 /// (`/usr/share/doc/init-system-helpers/README.policy-rc.d`).
@@ -80,6 +82,8 @@ pub struct Work<'w> {
     pub unpack: &'w [Unpack],
     /// Programs of the patient.
     pub programs: &'w [Program],
+    /// Brings archives that they lack; none: that is not wanted.
+    pub supply: Option<Supply<'w>>,
 }
 
 /// Hears what a rehearsal does: the program about to run, or a line of output.
@@ -87,6 +91,8 @@ pub struct Work<'w> {
 pub enum Told<'a> {
     /// These packages are unpacked.
     Unpacks(&'a [Unpack]),
+    /// apt wants so many archives, of so many bytes.
+    Wants(usize, u64),
     /// This program is started.
     Begins(&'a Program),
     /// It printed this.
@@ -124,7 +130,7 @@ impl<'s> Rehearsal<'s> {
         }
         let policy = Policy::put(&layers.tree().root, &token)?;
         let mut ran = Vec::new();
-        let failed = run_all(&layers.tree().info.path, work.programs, &mut ran, told);
+        let failed = run_all(layers.tree(), &token, work, &mut ran, told);
         policy.take_away(&layers.tree().root, &token)?;
         if let Some((program, why)) = failed? {
             let why = refused(scratch, why)?;
@@ -240,46 +246,64 @@ fn moved(action: &Action) -> Option<&Path> {
     }
 }
 
-/// Runs one after the other; the one that failed and must not, and why.
+/// Runs one after the other; the one that failed and must not, and why. What
+/// they are supplied with meanwhile is gone afterwards.
 fn run_all(
-    root: &Path,
-    programs: &[Program],
+    tree: &Sysroot,
+    token: &WriteToken,
+    work: Work<'_>,
     ran: &mut Vec<Ran>,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<Option<(Program, String)>> {
-    for program in programs {
-        told(Told::Begins(program));
-        let mut one = Ran {
-            line: program.line(),
-            started: date::now(),
-            ..Ran::default()
-        };
-        let began = Instant::now();
-        let mut hear = |line: &str| {
-            one.hear(line);
-            told(Told::Line(line));
-        };
-        let mut contained = contained::Program::new(&program.words);
-        contained.left_out = LEFT_OUT.iter().map(|name| (*name).to_owned()).collect();
-        let ended = contained::run(root, &contained, &mut hear)
-            .with_context(|| format!("running {}", program.line()))?;
-        one.seconds = began.elapsed().as_secs();
-        one.shorten();
-        one.well = ended == Ended::Code(0);
-        one.ended = match ended {
-            Ended::Code(code) => format!("ended with code {code}"),
-            Ended::Silent => "said nothing for too long and was stopped".to_owned(),
-            Ended::Broken => "could not be run".to_owned(),
-        };
-        let is_excused = program.may_fail && matches!(ended, Ended::Code(_));
-        let stops = !one.well && !is_excused;
-        let why = format!("{} {}{}", one.line, one.ended, why_it_failed(&one.output));
-        ran.push(one);
-        if stops {
+    let (path, root) = (tree.info.path.as_path(), &tree.root);
+    let mut put = Vec::new();
+    for program in work.programs {
+        if let (true, Some(supply)) = (program.wants_archives, work.supply) {
+            supply::bring((path, root, token), program, supply, &mut put, told)?;
+        }
+        if let Some(why) = run(path, program, ran, told)? {
             return Ok(Some((program.clone(), why)));
         }
     }
+    supply::take_away(root, token, &put)?;
     Ok(None)
+}
+
+/// Runs one; why it failed, where it must not.
+fn run(
+    root: &Path,
+    program: &Program,
+    ran: &mut Vec<Ran>,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<Option<String>> {
+    told(Told::Begins(program));
+    let mut one = Ran {
+        line: program.line(),
+        started: date::now(),
+        ..Ran::default()
+    };
+    let began = Instant::now();
+    let mut hear = |line: &str| {
+        one.hear(line);
+        told(Told::Line(line));
+    };
+    let mut contained = contained::Program::new(&program.words);
+    contained.left_out = LEFT_OUT.iter().map(|name| (*name).to_owned()).collect();
+    let ended = contained::run(root, &contained, &mut hear)
+        .with_context(|| format!("running {}", program.line()))?;
+    one.seconds = began.elapsed().as_secs();
+    one.shorten();
+    one.well = ended == Ended::Code(0);
+    one.ended = match ended {
+        Ended::Code(code) => format!("ended with code {code}"),
+        Ended::Silent => "said nothing for too long and was stopped".to_owned(),
+        Ended::Broken => "could not be run".to_owned(),
+    };
+    let is_excused = program.may_fail && matches!(ended, Ended::Code(_));
+    let stops = !one.well && !is_excused;
+    let why = format!("{} {}{}", one.line, one.ended, why_it_failed(&one.output));
+    ran.push(one);
+    Ok(stops.then_some(why))
 }
 
 /// The line that tells most: the first that speaks of an error, with the next

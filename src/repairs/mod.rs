@@ -47,6 +47,7 @@ mod start_degraded;
 mod table_line;
 mod trust_keys;
 mod unpack_packages;
+mod wanted;
 
 pub use array_work::ArrayWork;
 pub use copy_boot_loader::LoaderCopy;
@@ -55,6 +56,7 @@ pub use esp_files::{EspPut, EspSource, EspWork};
 pub use plan::{Plan, plan};
 pub use program::Program;
 pub use unpack_packages::Unpack;
+pub use wanted::{Download, Wanted};
 
 use edit::EditKind;
 
@@ -122,6 +124,8 @@ struct Outline {
     loader: Option<LoaderCopy>,
     esp: Option<EspWork>,
     work: Option<ArrayWork>,
+    wants: Vec<Wanted>,
+    download: Option<Download>,
     minutes: u32,
     /// Why it cannot be done here.
     refused: Option<String>,
@@ -142,6 +146,8 @@ impl Default for Outline {
             loader: None,
             esp: None,
             work: None,
+            wants: Vec::new(),
+            download: None,
             minutes: MINUTES,
             refused: None,
         }
@@ -225,6 +231,12 @@ pub struct Repair {
     /// operator asked for this repair by name or agreed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work: Option<ArrayWork>,
+    /// Packages that are not at hand, for what it leaves undone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<Wanted>,
+    /// What its programs lack, by apt's index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download: Option<Download>,
 }
 
 impl Repair {
@@ -239,6 +251,7 @@ impl Repair {
             title: self.title,
             removes: self.removes,
             why,
+            wants: self.wants,
         }
     }
 }
@@ -252,4 +265,7 @@ pub struct Refused {
     pub removes: Key,
     /// Why it cannot be done.
     pub why: String,
+    /// Packages that are not at hand, and with which it could.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<Wanted>,
 }

@@ -18,7 +18,10 @@ pub fn log(transactions: &[Transaction], target: &str) -> String {
     for transaction in transactions {
         one(&mut page, transaction);
     }
-    let next = format!("Next: lifeboot log {}{target} shows its changes.", newest.id);
+    let next = format!(
+        "Next: lifeboot log {}{target} shows its changes.",
+        newest.id
+    );
     page.item("  ", 2, &next);
     page.finish()
 }
@@ -52,12 +55,20 @@ pub fn shown(
     let id = &transaction.id;
     let mut end = Page::default();
     if is_short {
-        end.item("  ", 2, &format!("Everything: lifeboot log {id} --all{target}"));
+        end.item(
+            "  ",
+            2,
+            &format!("Everything: lifeboot log {id} --all{target}"),
+        );
     }
-    end.item("  ", 2, &match transaction.lasting() {
-        None => format!("Next: lifeboot undo {id}{target} takes it back."),
-        Some(_) => format!("Next: lifeboot diagnose{target}"),
-    });
+    end.item(
+        "  ",
+        2,
+        &match transaction.lasting() {
+            None => format!("Next: lifeboot undo {id}{target} takes it back."),
+            Some(_) => format!("Next: lifeboot diagnose{target}"),
+        },
+    );
     page.finish() + &said + &end.finish()
 }
 
