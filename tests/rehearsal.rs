@@ -308,8 +308,9 @@ fn output_of_programs(work: &Path) -> Result<()> {
     let [only] = id.as_slice() else {
         bail!("{} transactions: {said}", id.len());
     };
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
     ensure!(
-        said.contains(&format!("lifeboot log {}", only.id)),
+        flat.contains(&format!("lifeboot log {}", only.id)),
         "{said}"
     );
     let place = root

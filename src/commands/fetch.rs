@@ -101,7 +101,14 @@ pub(super) fn for_rehearsal(
             let found = got.find(|fetched| fetched.sha256 == one.sha256)?;
             Some((one.clone(), folder.join(&found.file)))
         };
-        Ok(asked.iter().filter_map(place).collect())
+        let placed: Vec<(Asked, PathBuf)> = asked.iter().filter_map(place).collect();
+        if let Some(other) = got.len().checked_sub(placed.len()).filter(|n| *n > 0) {
+            say(&format!(
+                "lifeboot: {other} of them are not what apt's index of the patient means, and \
+                 are not used"
+            ));
+        }
+        Ok(placed)
     };
     fetched().unwrap_or_else(|error| {
         say(&format!("lifeboot: not fetched: {error:#}"));

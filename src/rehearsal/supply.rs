@@ -79,7 +79,8 @@ fn asked_for(line: &str) -> Option<Asked> {
 fn ask(tree: &Path, program: &Program) -> Result<Vec<Asked>> {
     let words = program.words.iter().map(String::as_str);
     let mut words: Vec<&str> = words.filter(|word| *word != NO_DOWNLOAD).collect();
-    words.extend(["--print-uris", "-qq"]);
+    // By itself it prints MD5.
+    words.extend(["-o", "Acquire::ForceHash=SHA256", "--print-uris", "-qq"]);
     let mut all = Vec::new();
     let mut hear = |line: &str| {
         if all.len() < WANTED_MAX {
