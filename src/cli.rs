@@ -278,6 +278,9 @@ pub struct RepairArgs {
     /// Use the network: fetch packages that are lacking (see `fetch`)
     #[arg(long)]
     pub network: bool,
+    /// The network may be used in the rehearsal, too.
+    #[arg(skip)]
+    pub in_rehearsal: bool,
     /// Ask this archive (http://) and not those that the patient names
     #[arg(long, value_name = "URL", requires = "network")]
     pub mirror: Option<String>,
@@ -298,9 +301,13 @@ pub struct LogArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
-    /// Show every change of this repair
+    /// Show this repair: what it changed, and what programs said (or the first
+    /// letters of its ID)
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Show every change and every line that was kept
+    #[arg(long, requires = "id")]
+    pub all: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -256,10 +256,8 @@ fn commit(root: &Path, survey: &Survey, from: &Disk, to: &Disk) -> String {
         .map(|p| disks.boot_area(to.durable_name(), p.at, &p.before, p.after))
         .collect();
     let root = RootDir::open(root).unwrap();
-    let supplies = Supplies {
-        stock: &Stock::default(),
-        disks: &disks,
-    };
+    let stock = Stock::default();
+    let supplies = Supplies::new(&stock, &disks);
     let (header, token) = (Header::new(vec!["test".into()]), WriteToken::granted("yes"));
     let done = journal::commit_with(&root, &token, header, &actions, supplies, &mut |_| {});
     done.unwrap().id

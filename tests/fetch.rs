@@ -6,6 +6,7 @@ mod lab;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Trial};
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("what-is-lacking", what_is_lacking),
         trial("repaired-over-the-network", repaired),
+        trial("single-files", single_files),
+        trial("the-rest-of-an-upgrade", rest_of_an_upgrade),
         trial("newer-ones-with-what-they-need", newer),
         trial("signatures", signatures),
         trial("servers-that-misbehave", misbehaving),
@@ -47,13 +50,34 @@ struct Scene {
 
 impl Scene {
     fn new(work: &Path) -> Result<Self> {
+        let packages = ["dpkg", "tar", "sed"];
+        let break_ = "rm usr/bin/dpkg";
+        Self::of(
+            (&base::root(Suite::Bookworm)?, Suite::Bookworm),
+            work,
+            &packages,
+            break_,
+        )
+    }
+
+    /// A patient that is broken so, and an archive of a release with these
+    /// packages of it.
+    fn of(
+        (root, release): (&Path, Suite),
+        work: &Path,
+        packages: &[&str],
+        break_: &str,
+    ) -> Result<Self> {
         // What an earlier run left would be taken for what is fetched now.
         fs::remove_dir_all(work).and_then(|()| fs::create_dir(work))?;
-        let patient = Overlay::over(&base::root(Suite::Bookworm)?, work)?;
-        let archive = Archive::new(work)?;
-        archive.repack(patient.path(), &["dpkg", "tar", "sed"])?;
+        let patient = Overlay::over(root, work)?;
+        let archive = Archive::new(work, release)?;
+        if !packages.is_empty() {
+            archive.repack(patient.path(), packages)?;
+        }
+        let script = format!("POOL={}\n{break_}", archive.pool().display());
+        run::shell("breaking the patient", patient.path(), &script)?;
         archive.publish()?;
-        fs::remove_file(patient.path().join("usr/bin/dpkg"))?;
         let keys = patient.path().join("etc/apt/trusted.gpg.d");
         fs::create_dir_all(&keys)?;
         fs::copy(archive.key(), keys.join("lab.gpg"))?;
@@ -267,6 +291,133 @@ fn repaired(work: &Path) -> Result<()> {
     let undone = lifeboot(root, &["undo", "--yes"])?;
     ensure!(
         undone.code != 1 && !root.join("usr/bin/dpkg").exists(),
+        "{}",
+        undone.said
+    );
+    Ok(())
+}
+
+/// A file of a package that is in no cache: exactly the installed version comes
+/// over the network, or it is said that nobody has it any more.
+fn single_files(work: &Path) -> Result<()> {
+    let base = (&*base::root(Suite::Bookworm)?, Suite::Bookworm);
+    let scene = Scene::of(
+        base,
+        work,
+        &["mount", "login"],
+        "rm usr/bin/mount usr/bin/login",
+    )?;
+    let (root, url) = (scene.patient.path(), scene.server.url());
+    let refused = lifeboot(root, &["repair", "--plan"])?;
+    ensure!(
+        flat(&refused.stdout).contains("With a network: lifeboot repair --network."),
+        "{}",
+        refused.stdout
+    );
+    let scratch = work.join("scratch");
+    let place = with_mount_program(&["-t", "tmpfs"], Path::new("lab"), &scratch)?;
+    let scratch = place.path().display().to_string();
+    let words = ["--network", "--mirror", &url, "--scratch", &scratch];
+    // Of one the archive has only another version.
+    let mut pool = fs::read_dir(scene.archive.pool())?.flatten();
+    let login = pool.find(|entry| entry.file_name().to_string_lossy().starts_with("login_"));
+    let login = login.context("no login in the pool")?.path();
+    let kept = work.join("login.deb");
+    fs::rename(&login, &kept)?;
+    scene.archive.publish()?;
+    let plan = lifeboot(root, &[&["repair", "--plan"][..], &words].concat())?;
+    let (said, shown) = (flat(&plan.said), flat(&plan.stdout));
+    ensure!(
+        said.contains("no archive that was asked has login 1:")
+            && said.contains("snapshot.debian.org"),
+        "{}",
+        plan.said
+    );
+    ensure!(
+        shown.contains("fetched from") && shown.contains("/usr/bin/mount of mount"),
+        "{shown}"
+    );
+    ensure!(scene.server.packages_asked().len() == 1);
+    // And now it has it again.
+    fs::rename(&kept, &login)?;
+    scene.archive.publish()?;
+    let done = lifeboot(root, &[&["repair", "--yes"][..], &words].concat())?;
+    let report = Report::of_tree(root)?;
+    ensure!(report.ids().is_empty(), "{:?}: {}", report.ids(), done.said);
+    ensure!(
+        scene.server.packages_asked().len() == 1,
+        "mount was fetched twice"
+    );
+    run::shell(
+        "asking dpkg",
+        root,
+        r#"test -z "$(chroot . dpkg --verify mount login)""#,
+    )?;
+    let undone = lifeboot(root, &["undo", "--yes"])?;
+    ensure!(
+        undone.code != 1 && !root.join("usr/bin/mount").exists(),
+        "{}",
+        undone.said
+    );
+    Ok(())
+}
+
+/// Half upgraded, the C library gone, and nothing in apt's cache: all of it comes
+/// over the network, in the rehearsal.
+fn rest_of_an_upgrade(work: &Path) -> Result<()> {
+    let base = (
+        &*half_upgrade::root(HalfUpgrade::BookwormTrixie)?,
+        Suite::Trixie,
+    );
+    let break_ = "mv var/cache/apt/archives/*.deb \"$POOL\"\n\
+                  rm usr/lib/x86_64-linux-gnu/libc.so.6";
+    let scene = Scene::of(base, work, &[], break_)?;
+    let (root, url) = (scene.patient.path(), scene.server.url());
+    let scratch = work.join("scratch");
+    let place = with_mount_program(&["-t", "tmpfs"], Path::new("lab"), &scratch)?;
+    let scratch = place.path().display().to_string();
+    let words = ["--network", "--mirror", &url, "--scratch", &scratch];
+    let plan = lifeboot(root, &[&["repair", "--plan"][..], &words].concat())?;
+    let shown = flat(&plan.stdout);
+    ensure!(
+        shown.contains("packages are not in apt's cache")
+            && shown.contains("MiB): repair --network"),
+        "{}",
+        plan.stdout
+    );
+    let first = scene.server.packages_asked();
+    ensure!(
+        !first.is_empty() && first.len() < 20,
+        "for dpkg alone: {first:?}"
+    );
+    let began = Instant::now();
+    let done = lifeboot(root, &[&["repair", "--yes"][..], &words].concat())?;
+    let then = scene.server.packages_asked();
+    let report = Report::of_tree(root)?;
+    ensure!(report.ids().is_empty(), "{:?}: {}", report.ids(), done.said);
+    ensure!(
+        flat(&done.said).contains("archives that its cache lacks"),
+        "{}",
+        done.said
+    );
+    lab::progress::line(&format!(
+        "  {} packages before the plan, {} in the rehearsal, {} s",
+        first.len(),
+        then.len(),
+        began.elapsed().as_secs()
+    ));
+    run::shell(
+        "asking dpkg and apt",
+        root,
+        r#"
+test -z "$(chroot . dpkg --audit)"
+chroot . apt-get -s full-upgrade | grep '^0 upgraded, 0 newly installed'
+test -z "$(find var/cache/apt/archives -name '*.deb')"
+"#,
+    )?;
+    let undone = lifeboot(root, &["undo", "--yes"])?;
+    ensure!(
+        undone.code != 1 && !root.join("usr/lib/x86_64-linux-gnu/libc.so.6").exists(),
         "{}",
         undone.said
     );

@@ -5,7 +5,7 @@ mod lab;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         trial("failing-program", failing_program),
         trial("patient-changed-since", patient_changed_since),
         trial("no-place-to-rehearse", no_place_to_rehearse),
+        trial("output-of-programs", output_of_programs),
     ];
     program::run_trials(Arguments::from_args(), Ok(trials))
 }
@@ -272,10 +273,84 @@ fn no_place_to_rehearse(work: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A package that waits for dpkg, whose script fails, and then does not.
+fn output_of_programs(work: &Path) -> Result<()> {
+    let patient = Overlay::over(&base::root(Suite::Bookworm)?, work)?;
+    let root = patient.path();
+    let status = root.join("var/lib/dpkg/status");
+    let text = fs::read_to_string(&status)?;
+    let installed = "Package: sed\nEssential: yes\nStatus: install ok installed";
+    ensure!(text.contains(installed), "sed's stanza begins otherwise");
+    let unpacked = installed.replace("ok installed", "ok unpacked");
+    fs::write(&status, text.replacen(installed, &unpacked, 1))?;
+    let script = |code: u8| {
+        let path = root.join("var/lib/dpkg/info/sed.postinst");
+        let text = format!("#!/bin/sh\necho the script of sed speaks\nexit {code}\n");
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+    };
+    script(3)?;
+    let before = Manifest::of(root)?;
+    let lifeboot = |words: &[&str]| -> Result<(String, String)> {
+        let mut command = Command::new(LIFEBOOT);
+        let ended = command.args(words).arg("--root").arg(root).output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&ended.stdout), text(&ended.stderr)))
+    };
+    // Nothing is committed: it is kept beside the patient.
+    let (_, said) = lifeboot(&["repair", "--yes"])?;
+    let flat = said.split_whitespace();
+    let mut places = flat.filter(|word| word.starts_with("/run/lifeboot/programs-"));
+    let place = places.next().with_context(|| said.clone())?;
+    let kept = fs::read_to_string(place)?;
+    fs::remove_file(place)?;
+    for words in ["the script of sed speaks", "dpkg --force-confdef", "code 1"] {
+        ensure!(kept.contains(words), "{words}: {kept}");
+    }
+    before.expect_same(&Manifest::of(root)?)?;
+    script(0)?;
+    let before = Manifest::of(root)?;
+    let (_, said) = lifeboot(&["repair", "--yes"])?;
+    let id = journal::list(&RootDir::open(root)?)?;
+    let [only] = id.as_slice() else {
+        bail!("{} transactions: {said}", id.len());
+    };
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(
+        flat.contains(&format!("lifeboot log {}", only.id)),
+        "{said}"
+    );
+    let place = root
+        .join(".lifeboot/journal")
+        .join(&only.id)
+        .join("programs");
+    ensure!(fs::metadata(&place)?.mode() & 0o7777 == 0o600);
+    // By the first letters of its name.
+    let (log, _) = lifeboot(&["log", &only.id[..8]])?;
+    for words in [
+        "removes packages/upgrade-interrupted",
+        "changes of files:",
+        "  ran     dpkg --force-confdef --force-confold --configure -a",
+        "ended with code 0",
+        "    | the script of sed speaks",
+    ] {
+        ensure!(log.contains(words), "{words}: {log}");
+    }
+    ensure!(log.lines().all(|line| line.len() <= 80), "{log}");
+    let (json, _) = lifeboot(&["log", &only.id, "--json"])?;
+    let json: Value = serde_json::from_str(&json)?;
+    let first = &json[0]["programs"][0];
+    ensure!(first["well"] == true && first["rehearsal"] == 1, "{json:#}");
+    ensure!(json[0]["id"] == only.id.as_str(), "{json:#}");
+    take_back(root, &only.id)?;
+    before.expect_same(&Manifest::of(root)?)
+}
+
 fn shell(script: &str) -> Program {
     Program {
         words: vec!["sh".into(), "-c".into(), script.into()],
         may_fail: false,
+        wants_archives: false,
     }
 }
 

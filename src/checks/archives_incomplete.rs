@@ -53,15 +53,14 @@ fn run(facts: &Facts, out: &mut Findings) {
                 other.place
             ),
             format!(
-                "mount {} read-only and copy from its {} to ROOT{cache}; the rest, in a chroot \
-                 of the patient: apt-get --download-only full-upgrade",
+                "mount {} read-only, for example at /mnt, then lifeboot repair --packages /mnt{}; \
+                 the rest: lifeboot repair --network",
                 other.place, other.folder
             ),
         ),
         None => (
             format!("{lacking} packages that are needed to go on must be downloaded"),
-            "in a chroot of the patient, with a network: apt-get --download-only full-upgrade"
-                .to_owned(),
+            "with a network: lifeboot repair --network".to_owned(),
         ),
     };
     let finding = CHECK

@@ -12,12 +12,15 @@ use super::progress::Progress;
 use super::{print, print_json, say, wrapped};
 use crate::cli::{FetchArgs, RepairArgs, Target};
 use crate::date;
-use crate::facts::Facts;
+use crate::facts::{Facts, Tree};
 use crate::fetch::http::Client;
 use crate::fetch::names::Resolver;
 use crate::fetch::url::Url;
 use crate::fetch::{Got, Request, Told, fetch};
 use crate::outcome::Outcome;
+use crate::rehearsal::supply::Asked;
+use crate::repairs::Wanted;
+use crate::report::Report;
 use crate::sys::root_dir::RootDir;
 
 /// The most bytes of /etc/hosts and /etc/resolv.conf.
@@ -31,14 +34,13 @@ const SHOWN: usize = 12;
 
 pub(super) fn run(args: &FetchArgs) -> Result<Outcome> {
     let folder = std::path::absolute(&args.folder)?;
-    let got = into(
-        &folder,
-        &args.target,
-        &[],
-        (args.mirror.as_deref(), args.allow_unsigned),
-        &args.package,
-        None,
-    )?;
+    let wish = Wish {
+        mirror: args.mirror.as_deref(),
+        allow_unsigned: args.allow_unsigned,
+        packages: &args.package,
+        ..Wish::default()
+    };
+    let got = into(&folder, &args.target, wish, None)?;
     if args.json {
         print_json(&json!({ "folder": folder, "packages": got }))?;
         return Ok(Outcome::Boots);
@@ -59,19 +61,69 @@ pub(super) fn run(args: &FetchArgs) -> Result<Outcome> {
 }
 
 /// Fetches what the plan of a repair lacks; the folder, when there is something.
-pub(super) fn for_repair(args: &RepairArgs, facts: &Facts) -> Result<Option<PathBuf>> {
-    let folder = match &args.scratch {
-        Some(scratch) => std::path::absolute(scratch)?.join("lifeboot-packages"),
-        None => Path::new(IN_MEMORY).join("packages"),
+pub(super) fn for_repair(args: &RepairArgs, before: &Report) -> Result<Option<PathBuf>> {
+    let folder = folder_of(args)?;
+    let wants = before.plan.clone().only(&args.only).wants();
+    let wish = Wish {
+        exact: wants,
+        ..Wish::of(args)
     };
-    let source = (args.mirror.as_deref(), args.allow_unsigned);
-    let others: Vec<&Path> = args.packages.iter().map(PathBuf::as_path).collect();
-    let got = into(&folder, &args.target, &others, source, &[], Some(facts))?;
+    let got = into(&folder, &args.target, wish, Some(&before.facts))?;
     if got.is_empty() {
-        say("lifeboot: nothing is lacking that could be fetched; the network was not used");
+        say("lifeboot: nothing was fetched before the plan");
         return Ok(None);
     }
     say(&format!("lifeboot: {}", told(&folder, &got).trim_end()));
+    refuse_unsigned(args, &got)?;
+    Ok(Some(folder))
+}
+
+/// Fetches what apt wants in a rehearsal. What cannot be had is told, and apt
+/// tells then what it cannot do.
+pub(super) fn for_rehearsal(
+    args: &RepairArgs,
+    (root, tree): (&RootDir, &Tree),
+    asked: &[Asked],
+) -> Vec<(Asked, PathBuf)> {
+    let fetched = || -> Result<Vec<(Asked, PathBuf)>> {
+        let folder = folder_of(args)?;
+        let wish = Wish {
+            exact: asked.iter().map(|one| one.wanted.clone()).collect(),
+            ..Wish::of(args)
+        };
+        let rescue = RootDir::open("/").ok();
+        let got = from_archives((root, tree), &wish.request(&folder, rescue.as_ref())?)?;
+        say(&format!("lifeboot: {}", told(&folder, &got).trim_end()));
+        refuse_unsigned(args, &got)?;
+        let place = |one: &Asked| {
+            let mut got = got.iter().map(|got| &got.fetched);
+            // The one that apt's index means; it looks at nothing but the size.
+            let found = got.find(|fetched| fetched.sha256 == one.sha256)?;
+            Some((one.clone(), folder.join(&found.file)))
+        };
+        let placed: Vec<(Asked, PathBuf)> = asked.iter().filter_map(place).collect();
+        if let Some(other) = got.len().checked_sub(placed.len()).filter(|n| *n > 0) {
+            say(&format!(
+                "lifeboot: {other} of them are not what apt's index of the patient means, and \
+                 are not used"
+            ));
+        }
+        Ok(placed)
+    };
+    fetched().unwrap_or_else(|error| {
+        say(&format!("lifeboot: not fetched: {error:#}"));
+        Vec::new()
+    })
+}
+
+fn folder_of(args: &RepairArgs) -> Result<PathBuf> {
+    Ok(match &args.scratch {
+        Some(scratch) => std::path::absolute(scratch)?.join("lifeboot-packages"),
+        None => Path::new(IN_MEMORY).join("packages"),
+    })
+}
+
+fn refuse_unsigned(args: &RepairArgs, got: &[Got]) -> Result<()> {
     // Nobody reads the plan then, and what is unpacked runs as root.
     let unsigned = got.iter().find(|one| one.fetched.signed_by.is_none());
     if let Some(one) = unsigned.filter(|_| args.yes && !args.allow_unsigned) {
@@ -82,32 +134,53 @@ pub(super) fn for_repair(args: &RepairArgs, facts: &Facts) -> Result<Option<Path
             one.fetched.from
         );
     }
-    Ok(Some(folder))
+    Ok(())
+}
+
+/// What is to be fetched, and from where.
+#[derive(Default)]
+struct Wish<'w> {
+    /// Folders with packages that need not be fetched.
+    others: Vec<&'w Path>,
+    mirror: Option<&'w str>,
+    allow_unsigned: bool,
+    /// `NAME` or `NAME=VERSION`
+    packages: &'w [String],
+    exact: Vec<Wanted>,
+}
+
+impl<'w> Wish<'w> {
+    fn of(args: &'w RepairArgs) -> Self {
+        Self {
+            others: args.packages.iter().map(PathBuf::as_path).collect(),
+            mirror: args.mirror.as_deref(),
+            allow_unsigned: args.allow_unsigned,
+            ..Self::default()
+        }
+    }
+
+    fn request(&'w self, folder: &'w Path, rescue: Option<&'w RootDir>) -> Result<Request<'w>> {
+        let mirror = self.mirror.map(Url::read).transpose();
+        let mirror = mirror.map_err(|why| anyhow::anyhow!("--mirror {why}"))?;
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        Ok(Request {
+            folder,
+            others: &self.others,
+            mirror,
+            named: self.packages.iter().map(|one| named(one)).collect(),
+            exact: self.exact.clone(),
+            allow_unsigned: self.allow_unsigned,
+            client: client(rescue)?,
+            rescue,
+            now: date::now(),
+        })
+    }
 }
 
 /// With `facts` the patient was looked at already.
-fn into(
-    folder: &Path,
-    target: &Target,
-    others: &[&Path],
-    (mirror, allow_unsigned): (Option<&str>, bool),
-    packages: &[String],
-    facts: Option<&Facts>,
-) -> Result<Vec<Got>> {
-    let mirror = mirror.map(Url::read).transpose();
-    let mirror = mirror.map_err(|why| anyhow::anyhow!("--mirror {why}"))?;
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+fn into(folder: &Path, target: &Target, wish: Wish<'_>, facts: Option<&Facts>) -> Result<Vec<Got>> {
     let rescue = RootDir::open("/").ok();
-    let request = Request {
-        folder,
-        others,
-        mirror,
-        named: packages.iter().map(|one| named(one)).collect(),
-        allow_unsigned,
-        client: client(rescue.as_ref())?,
-        rescue: rescue.as_ref(),
-        now: date::now(),
-    };
+    let request = wish.request(folder, rescue.as_ref())?;
     let patient = Patient::look(target)?;
     let own;
     let facts = match facts {
@@ -120,17 +193,19 @@ fn into(
         }
     };
     let got = match (patient.sysroot(), &facts.tree) {
-        (Some(sysroot), Some(tree)) => {
-            let mut progress = Progress::of("lifeboot: fetching packages");
-            fetch(&sysroot.root, tree, &request, &mut |told| match told {
-                Told::Line(line) => say(line),
-                Told::Bytes(done, total) => progress.show(done, total, ""),
-            })
-        }
+        (Some(sysroot), Some(tree)) => from_archives((&sysroot.root, tree), &request),
         _ => Err(no_root(patient.search())),
     };
     patient.close()?;
     got
+}
+
+fn from_archives((root, tree): (&RootDir, &Tree), request: &Request<'_>) -> Result<Vec<Got>> {
+    let mut progress = Progress::of("lifeboot: fetching packages");
+    fetch(root, tree, request, &mut |told| match told {
+        Told::Line(line) => say(line),
+        Told::Bytes(done, total) => progress.show(done, total, ""),
+    })
 }
 
 /// `NAME` or `NAME=VERSION`

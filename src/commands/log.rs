@@ -1,40 +1,81 @@
 //! `lifeboot log`: the repairs that stand on the patient, with who, when, what.
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 
 use super::patient::{Patient, no_root};
 use super::{print, print_json};
 use crate::cli::LogArgs;
-use crate::journal::{self, Transaction};
+use crate::journal::{self, Ran, Transaction};
 use crate::outcome::Outcome;
 use crate::report::log_text;
+use crate::sys::root_dir::RootDir;
+
+/// One repair with what programs said before it.
+#[derive(Debug, Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    transaction: Transaction,
+    programs: Vec<Ran>,
+    /// Why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    programs_unknown: Option<String>,
+}
 
 pub(super) fn run(args: &LogArgs) -> Result<Outcome> {
     let patient = Patient::look(&args.target)?;
     let answer = match patient.sysroot() {
-        Some(sysroot) => journal::list(&sysroot.root).context("reading /.lifeboot/journal"),
+        Some(sysroot) => found(args, &sysroot.root),
         None => Err(no_root(patient.search())),
     };
     patient.close()?;
-    let all = answer?;
-    let Some(id) = &args.id else {
-        return show(args, &all);
-    };
-    match all.iter().find(|transaction| transaction.id == *id) {
-        Some(one) => show(args, std::slice::from_ref(one)),
-        None => bail!(
-            "there is no repair {id} on this system; lifeboot log{} shows all",
-            args.target.words()
-        ),
-    }
-}
-
-fn show(args: &LogArgs, transactions: &[Transaction]) -> Result<Outcome> {
-    if args.json {
-        print_json(&transactions)?;
-    } else {
-        let steps = args.id.is_some();
-        print(&log_text::log(transactions, steps, &args.target.words()))?;
+    let (all, whole) = answer?;
+    let target = args.target.words();
+    match (whole, args.json) {
+        (None, true) => print_json(&all)?,
+        (None, false) => print(&log_text::log(&all, &target))?,
+        (Some(whole), true) => print_json(&[whole])?,
+        (Some(whole), false) => {
+            let said = match &whole.programs_unknown {
+                Some(why) => Err(why.as_str()),
+                None => Ok(whole.programs.as_slice()),
+            };
+            let text = log_text::shown(&whole.transaction, said, args.all, &target);
+            print(&text)?;
+        }
     }
     Ok(Outcome::Boots)
+}
+
+/// All repairs, and the one that was asked for with all about it.
+fn found(args: &LogArgs, root: &RootDir) -> Result<(Vec<Transaction>, Option<Whole>)> {
+    let all = journal::list(root).context("reading /.lifeboot/journal")?;
+    let Some(id) = &args.id else {
+        return Ok((all, None));
+    };
+    let transaction = one(&all, id, &args.target.words())?.clone();
+    let (programs, programs_unknown) = match journal::programs(root, &transaction.id) {
+        Ok(programs) => (programs, None),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    };
+    let whole = Whole {
+        transaction,
+        programs,
+        programs_unknown,
+    };
+    Ok((all, Some(whole)))
+}
+
+/// The repair with this name, or the only one whose name begins so.
+fn one<'t>(all: &'t [Transaction], id: &str, target: &str) -> Result<&'t Transaction> {
+    let begins = |transaction: &&Transaction| transaction.id.starts_with(id);
+    let found: Vec<&Transaction> = all.iter().filter(begins).collect();
+    match found.as_slice() {
+        [one] if !id.is_empty() => Ok(one),
+        [] => bail!("there is no repair {id} on this system; lifeboot log{target} shows all"),
+        several => bail!(
+            "{} repairs begin with {id:?}; lifeboot log{target} shows all",
+            several.len()
+        ),
+    }
 }

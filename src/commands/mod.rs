@@ -22,6 +22,7 @@ mod history;
 mod keys;
 mod legs;
 mod log;
+mod output;
 mod package_folders;
 mod packages;
 mod patient;
@@ -30,6 +31,7 @@ mod read_test;
 mod rehearse;
 mod repair;
 mod rounds;
+mod supply;
 mod survey;
 mod undo;
 

@@ -6,9 +6,12 @@ use anyhow::{Context, Result};
 
 use super::boot_loader::{self, Images};
 use super::patient::Patient;
-use super::say;
+use super::{say, supply};
 use crate::cli::RepairArgs;
+use crate::facts::packages::Packages;
 use crate::finding::{Finding, Severity};
+use crate::journal::Ran;
+use crate::rehearsal::supply::{Asked, Supply};
 use crate::rehearsal::{Attempt, Rehearsal, Rehearsed, Told, Work};
 use crate::repairs::{Key, Plan, Refused, Repair, Unpack};
 use crate::report::Report;
@@ -28,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) rehearsed: Option<Rehearsed>,
     /// The boot loaders that it made.
     pub(super) images: Images,
+    /// What programs said, in all rehearsals.
+    pub(super) ran: Vec<Ran>,
     // Holds what is to be made.
     _scratch: Option<Scratch>,
 }
@@ -37,6 +42,7 @@ pub(super) struct Outcome {
 /// rehearsed, what runs programs is left out, and what needs none is done.
 pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Outcome {
     let mut refused = Vec::new();
+    let (mut ran, mut tries) = (Vec::new(), 0);
     loop {
         if !plan.repairs.iter().any(is_rehearsed) {
             return Outcome {
@@ -44,16 +50,23 @@ pub(super) fn rehearse(args: &RepairArgs, before: &Report, mut plan: Plan) -> Ou
                 refused,
                 rehearsed: None,
                 images: Images::new(),
+                ran,
                 _scratch: None,
             };
         }
-        let out = match attempt(args, before, &mut plan) {
+        tries += 1;
+        let mut now = Vec::new();
+        let tried = attempt(args, before, &mut plan, &mut now);
+        now.iter_mut().for_each(|one| one.rehearsal = tries);
+        ran.append(&mut now);
+        let out = match tried {
             Ok(Tried::Well(rehearsed, images, scratch)) => {
                 return Outcome {
                     plan,
                     refused,
                     rehearsed: Some(rehearsed),
                     images,
+                    ran,
                     _scratch: Some(scratch),
                 };
             }
@@ -82,7 +95,12 @@ enum Tried {
     LeftOut(Vec<Refused>),
 }
 
-fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried> {
+fn attempt(
+    args: &RepairArgs,
+    before: &Report,
+    plan: &mut Plan,
+    ran: &mut Vec<Ran>,
+) -> Result<Tried> {
     mount::private_namespace().context("making a mount namespace")?;
     let scratch = Scratch::new(args.scratch.as_deref())?;
     say(&format!(
@@ -93,14 +111,30 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
     let sysroot = patient.sysroot().context("there is no root to repair")?;
     let actions = plan.clone().revocable().actions();
     let (unpack, programs) = (plan.unpack(), plan.programs());
+    let bring = |asked: &[Asked]| match &before.facts.tree {
+        Some(tree) => supply::bring(args, (&sysroot.root, tree), asked),
+        None => Vec::new(),
+    };
+    let is_supplied = args.in_rehearsal || !args.packages.is_empty();
+    let supply = cache(before).filter(|_| is_supplied);
+    let supply = supply.map(|cache| Supply {
+        cache,
+        bring: &bring,
+    });
     let work = Work {
         actions: &actions,
         unpack: &unpack,
         programs: &programs,
+        supply,
     };
     let rehearsal = match Rehearsal::of(sysroot, &scratch, work, &mut teller())? {
         Attempt::Well(rehearsal) => rehearsal,
-        Attempt::Failed { program, why } => {
+        Attempt::Failed {
+            program,
+            why,
+            ran: all,
+        } => {
+            *ran = all;
             let failed = |repair: &Repair| repair.programs.contains(&program);
             let out = take_out(plan, &failed, &|_| why.clone());
             patient.close()?;
@@ -116,6 +150,7 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
             return Ok(Tried::LeftOut(out));
         }
     };
+    ran.extend_from_slice(rehearsal.ran());
     let images = boot_loader::images(&rehearsal.tree().root, plan).and_then(|images| {
         let disks = boot_loader::written(patient.survey(), &images, plan)?;
         Ok((images, disks))
@@ -139,6 +174,14 @@ fn attempt(args: &RepairArgs, before: &Report, plan: &mut Plan) -> Result<Tried>
         true => Tried::Well(rehearsed, images, scratch),
         false => Tried::LeftOut(out),
     })
+}
+
+/// Where apt of the patient keeps archives.
+fn cache(report: &Report) -> Option<&str> {
+    match &report.facts.tree.as_ref()?.packages {
+        Packages::Dpkg(dpkg) => Some(dpkg.apt.cache.place()),
+        _ => None,
+    }
 }
 
 /// What it changes is known only when it was tried.
@@ -228,6 +271,10 @@ fn teller() -> impl FnMut(Told<'_>) {
                 }
             }
         }
+        Told::Wants(count, bytes) => say(&format!(
+            "lifeboot: apt wants {count} archives that its cache lacks, {} MiB",
+            bytes.div_ceil(1 << 20)
+        )),
         Told::Begins(program) => {
             told_at = Instant::now();
             say(&format!("lifeboot: in the patient: {}", program.line()));

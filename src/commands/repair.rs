@@ -7,13 +7,12 @@ use serde_json::json;
 use super::package_folders::PackageFolders;
 use super::patient::{Patient, diagnosed};
 use super::rounds::{self, Round};
-use super::{array_work, boot_loader, choice, fetch, progress, rehearse};
+use super::{array_work, boot_loader, choice, fetch, output, progress, rehearse};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Stock, Summary, Supplies};
 use crate::outcome::Outcome;
-use crate::rehearsal::Rehearsed;
 use crate::repairs::{ArrayWork, Plan, Repair};
 use crate::report::{Report, plan_text, text};
 use crate::sys::consent::WriteToken;
@@ -60,9 +59,9 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     if args.network {
         // Before the plan, which says then what was fetched.
         let mut args = args.clone();
-        args.packages
-            .extend(fetch::for_repair(&args, &before.facts)?);
+        args.packages.extend(fetch::for_repair(&args, &before)?);
         args.network = false;
+        args.in_rehearsal = true;
         return run(&args);
     }
     if !args.json {
@@ -261,6 +260,7 @@ fn nothing_done(
     before: &Report,
     outcome: &rehearse::Outcome,
 ) -> Result<Outcome> {
+    output::keep(&outcome.ran);
     if args.json {
         let refused = &outcome.refused;
         print_json(&json!({ "before": before, "committed": null, "refused": refused }))?;
@@ -289,11 +289,19 @@ pub(super) fn commit(
     let mut done = Done::default();
     let mut after = None;
     if !files.repairs.is_empty() {
-        let rehearsed = outcome.rehearsed.as_ref();
-        let made = (rehearsed, &outcome.images);
-        let (summary, report) = commit_files(args, info, &files, made, token)?;
+        let committed = commit_files(args, info, &files, outcome, token);
+        let (summary, report) = committed.inspect_err(|_| output::keep(&outcome.ran))?;
+        if !outcome.ran.is_empty() {
+            say(&format!(
+                "lifeboot: what programs of the patient said: lifeboot log {}{}",
+                summary.id,
+                args.target.words()
+            ));
+        }
         done.files = Some(summary);
         after = Some(report);
+    } else {
+        output::keep(&outcome.ran);
     }
     for work in plan.works() {
         array_work::run(&args.target, info, work, token)?;
@@ -310,14 +318,31 @@ pub(super) fn commit(
     Ok((done, after))
 }
 
+/// What for, with the findings that go.
+fn header(plan: &Plan) -> Header {
+    let what = plan.repairs.iter().map(|repair| repair.title.clone());
+    let mut removes: Vec<String> = Vec::new();
+    for key in plan.repairs.iter().map(|repair| &repair.removes) {
+        let one = format!("{} {}", key.id, key.subject).trim_end().to_owned();
+        if !removes.contains(&one) {
+            removes.push(one);
+        }
+    }
+    Header {
+        removes,
+        ..Header::new(what.collect())
+    }
+}
+
 /// Does what the plan does to files, and looks again.
 fn commit_files(
     args: &RepairArgs,
     info: &SysrootInfo,
     plan: &Plan,
-    (rehearsed, images): (Option<&Rehearsed>, &boot_loader::Images),
+    outcome: &rehearse::Outcome,
     token: &WriteToken,
 ) -> Result<(Summary, Report)> {
+    let (rehearsed, images) = (outcome.rehearsed.as_ref(), &outcome.images);
     let mut actions = match rehearsed {
         Some(rehearsed) => rehearsed.actions.clone(),
         None => plan.actions(),
@@ -336,8 +361,7 @@ fn commit_files(
             args.target.words()
         );
     }
-    let what = plan.repairs.iter().map(|r| r.title.clone()).collect();
-    let (header, root) = (Header::new(what), &sysroot.root);
+    let (header, root) = (header(plan), &sysroot.root);
     if let Some(rehearsed) = rehearsed {
         rehearsed.check(root)?;
     }
@@ -347,6 +371,7 @@ fn commit_files(
     let supplies = Supplies {
         stock,
         disks: &disks,
+        programs: &outcome.ran,
     };
     let tell = &mut progress::steps();
     let summary =

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::repair::{Done, commit, root_of};
-use super::{rehearse, say};
+use super::{output, rehearse, say};
 use crate::cli::RepairArgs;
 use crate::journal::Summary;
 use crate::repairs::{ArrayWork, Key, Plan, Refused};
@@ -71,6 +71,7 @@ pub(super) fn go_on(
         say("lifeboot: now more can be repaired ...");
         let outcome = rehearse::rehearse(args, &after, plan);
         if outcome.plan.repairs.is_empty() {
+            output::keep(&outcome.ran);
             break;
         }
         let done = root_of(&after).and_then(|info| commit(args, info, &outcome, token));

@@ -4,6 +4,7 @@
 //! An archive is believed by its Release file: that has the digests of the
 //! indexes, and these have those of the packages.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,7 +13,7 @@ use crate::date;
 use crate::facts::packages::{Dpkg, Packages};
 use crate::facts::toolbox::{AtHand, Fetched};
 use crate::facts::{Tree, packages::version};
-use crate::repairs::closed_set;
+use crate::repairs::{Wanted, closed_set};
 use crate::sys::root_dir::RootDir;
 
 pub mod archives;
@@ -31,6 +32,13 @@ use index::Offer;
 use openpgp::Trust;
 use url::Url;
 
+/// Of these, and no more, the names are told that nobody has.
+const GONE_SHOWN: usize = 12;
+
+/// Where every version of Debian's packages is kept (snapshot.debian.org).
+pub const SNAPSHOT: &str =
+    "http://snapshot.debian.org/archive/debian/YYYYMMDDT000000Z (a day on which it was current)";
+
 /// What is wanted.
 #[derive(Debug)]
 pub struct Request<'r> {
@@ -42,6 +50,8 @@ pub struct Request<'r> {
     pub mirror: Option<Url>,
     /// Packages, each with the version that it must have, if any.
     pub named: Vec<(String, Option<String>)>,
+    /// Packages in exactly these versions, alone.
+    pub exact: Vec<Wanted>,
     /// A wrong signature is told, and no error.
     pub allow_unsigned: bool,
     /// How.
@@ -85,7 +95,8 @@ struct Asked {
 type Tell<'t> = dyn FnMut(Told<'_>) + 't;
 
 /// Finds out what the patient lacks, and fetches it. An empty answer: nothing
-/// is lacking, and the network was not used.
+/// is lacking that could be had. What nobody has of `exact` is told, and no
+/// error.
 ///
 /// # Errors
 /// Why it cannot be had.
@@ -105,35 +116,99 @@ pub fn fetch(
         toolbox.at_hand.retain(|one| is_meant(one, &request.named));
         toolbox.clone()
     };
-    if closed_set::choose_with(&look(Vec::new()), dpkg, &names).is_ok() {
+    let is_closed = closed_set::choose_with(&look(Vec::new()), dpkg, &names).is_ok();
+    if is_closed && request.exact.is_empty() {
         return Ok(Vec::new());
     }
     let native = dpkg.named("dpkg").map(|own| own.architecture.as_str());
     let native = native.context("the patient's dpkg is not known to its database")?;
-    let (asked, mut failed) = ask_all(root, tree, dpkg, request, native, tell)?;
-    let toolbox = look(offered(&asked));
-    let set = match closed_set::choose_with(&toolbox, dpkg, &names) {
-        Ok(set) => set,
-        Err(lacking) => {
-            failed.extend(
-                asked
-                    .iter()
-                    .map(|one| one.archive.label() + ": it has them not"),
-            );
-            bail!(
-                "nobody has {} for {native}: {}. Next: --mirror URL with an archive that has them",
-                lacking.packages.join(", "),
-                failed.join("; ")
-            );
+    let (asked, failed) = ask_all(root, tree, dpkg, request, native, tell)?;
+    let mut chosen = exactly(&request.exact, &asked, tell);
+    if !is_closed {
+        let toolbox = look(offered(&asked));
+        match closed_set::choose_with(&toolbox, dpkg, &names) {
+            Ok(set) => {
+                let further = set.iter().filter_map(|one| of(one, &asked));
+                let further: Vec<(&Asked, &Offer)> = further.collect();
+                ensure!(
+                    !further.is_empty(),
+                    "what is lacking is at hand, and does not fit together"
+                );
+                for one in further {
+                    if !chosen.iter().any(|other| std::ptr::eq(other.1, one.1)) {
+                        chosen.push(one);
+                    }
+                }
+            }
+            Err(lacking) => nobody(&lacking.packages, native, &asked, failed)?,
         }
-    };
-    let chosen = set.iter().filter_map(|one| of(one, &asked));
-    let chosen: Vec<(&Asked, &Offer)> = chosen.collect();
-    ensure!(
-        !chosen.is_empty(),
-        "what is lacking is at hand, and does not fit together"
-    );
+    }
     download(request, &chosen, tell)
+}
+
+/// What nobody has, and where it was looked for.
+fn nobody(
+    lacking: &[String],
+    native: &str,
+    asked: &[Asked],
+    mut failed: Vec<String>,
+) -> Result<()> {
+    let labels = asked.iter().map(|one| one.archive.label());
+    failed.extend(labels.map(|label| label + ": it has them not"));
+    bail!(
+        "nobody has {} for {native}: {}. Next: --mirror URL with an archive that has them",
+        lacking.join(", "),
+        failed.join("; ")
+    )
+}
+
+/// The offers of packages in exactly the wanted versions, signed ones before
+/// others; those that nobody has any more are told.
+fn exactly<'o>(
+    wanted: &[Wanted],
+    asked: &'o [Asked],
+    tell: &mut Tell<'_>,
+) -> Vec<(&'o Asked, &'o Offer)> {
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut by_name: HashMap<(&str, &str, &str), (&Asked, &Offer)> = HashMap::new();
+    for one in by_trust(asked) {
+        for offer in &one.offers {
+            let is = &offer.relations;
+            let key = (
+                is.name.as_str(),
+                is.version.as_str(),
+                is.architecture.as_str(),
+            );
+            by_name.entry(key).or_insert((one, offer));
+        }
+    }
+    let key = |one: &'_ Wanted| -> Option<(&'o Asked, &'o Offer)> {
+        let key = (
+            one.name.as_str(),
+            one.version.as_str(),
+            one.architecture.as_str(),
+        );
+        by_name.get(&key).copied()
+    };
+    let gone: Vec<String> = wanted
+        .iter()
+        .filter(|one| key(one).is_none())
+        .map(Wanted::label)
+        .collect();
+    if !gone.is_empty() {
+        let (shown, more) = match gone.len().checked_sub(GONE_SHOWN) {
+            Some(more) if more > 0 => (&gone[..GONE_SHOWN], format!(" and {more} more")),
+            _ => (gone.as_slice(), String::new()),
+        };
+        tell(Told::Line(&format!(
+            "lifeboot: no archive that was asked has {}{more}: mirrors drop a version when a newer \
+             one is there. Debian keeps all of them by date: --mirror {SNAPSHOT}",
+            shown.join(", ")
+        )));
+    }
+    wanted.iter().filter_map(key).collect()
 }
 
 /// Of a package with a wanted version, only that one.
@@ -245,8 +320,6 @@ fn ask(
 /// The offers as packages that could be unpacked: those of archives that are
 /// signed come first.
 fn offered(asked: &[Asked]) -> Vec<AtHand> {
-    let mut archives: Vec<&Asked> = asked.iter().collect();
-    archives.sort_by_key(|one| !matches!(one.trust, Trust::Signed { .. }));
     let of = |one: &&Asked| {
         let label = one.archive.label();
         let offers = one.offers.iter();
@@ -258,7 +331,14 @@ fn offered(asked: &[Asked]) -> Vec<AtHand> {
         });
         at_hand.collect::<Vec<_>>()
     };
-    archives.iter().flat_map(of).collect()
+    by_trust(asked).iter().flat_map(of).collect()
+}
+
+/// Those that are signed come first.
+fn by_trust(asked: &[Asked]) -> Vec<&Asked> {
+    let mut archives: Vec<&Asked> = asked.iter().collect();
+    archives.sort_by_key(|one| !matches!(one.trust, Trust::Signed { .. }));
+    archives
 }
 
 /// The offer behind a chosen package; none when it is at hand.

@@ -96,10 +96,7 @@ fn a_commit_wants_what_was_agreed_to() {
     let (actions, disks) = one.plan();
     let root = RootDir::open(one.root()).unwrap();
     let (stock, token) = (&stock(), WriteToken::for_rehearsal());
-    let supplies = Supplies {
-        stock,
-        disks: &disks,
-    };
+    let supplies = Supplies::new(stock, &disks);
     let failed = commit_with(&root, &token, header(), &actions, supplies, &mut |_| {});
     let why = failed.unwrap_err().to_string();
     assert!(why.contains("may not be written"), "{why}");

@@ -89,7 +89,7 @@ impl Patient {
     fn run_with(&self, actions: &[Action], disks: &Disks) -> Result<Summary, Failed> {
         let root = RootDir::open(self.root()).unwrap();
         let stock = &stock();
-        let supplies = Supplies { stock, disks };
+        let supplies = Supplies::new(stock, disks);
         commit_with(&root, &token(), header(), actions, supplies, &mut |_| {})
     }
 

@@ -16,7 +16,7 @@ use super::preflight::{Planned, PlannedStep};
 use super::record::{Course, FORMAT, Intent, Record, Step, Story};
 use super::store::{Further, HOME, JOURNAL, Mark, Place};
 use super::xattrs::Attribute;
-use super::{Action, Header, Supplies, areas, xattrs};
+use super::{Action, Header, Supplies, areas, programs, xattrs};
 use crate::sys::durable;
 use crate::sys::exact::{self, Stamp};
 use crate::sys::failpoint::hit;
@@ -40,6 +40,7 @@ pub(super) fn begin(
     let root_mtime = root_mtime(write.root())?;
     make_home(write, place, root_mtime)?;
     make_place(write, place)?;
+    programs::write(write, place, supplies.programs)?;
     make_further(write, place, &planned.further)?;
     let has_areas = planned.steps.iter().any(|step| is_area(&step.action));
     if has_areas {
@@ -277,7 +278,7 @@ fn write_intent(write: &WriteRoot<'_>, place: &Place, intent: Intent) -> Result<
     let (draft, path) = (place.draft(), place.journal());
     let context = || format!("writing {}", path.display());
     let course = Course::new(intent.steps.len());
-    let record = Record::Intent(intent);
+    let record = Record::Intent(Box::new(intent));
     let line = record.to_line()?;
     let mut file = write.create(&draft).with_context(context)?;
     let room = (line.len() + log::short_records(course.steps)) as u64;
@@ -295,7 +296,7 @@ fn write_intent(write: &WriteRoot<'_>, place: &Place, intent: Intent) -> Result<
     };
     let whole = line.len();
     let story = Story {
-        intent,
+        intent: *intent,
         course,
         whole,
     };

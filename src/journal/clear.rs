@@ -76,6 +76,7 @@ fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
         "quarantine",
         "further",
         "areas",
+        "programs",
     ];
     if let Some(other) = names
         .iter()
@@ -93,6 +94,8 @@ fn clear_place(write: &WriteRoot<'_>, place: &Place) -> Result<()> {
         absent_as_none(write.remove_dir(&dir))?;
     }
     absent_as_none(write.remove_dir(&quarantine))?;
+    absent_as_none(write.remove_file(&place.programs()))?;
+    hit("clear/programs")?;
     absent_as_none(write.remove_file(&place.draft()))?;
     write.sync_dir(place.path())?;
     hit("clear/emptied")?;

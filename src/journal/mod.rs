@@ -22,6 +22,7 @@ pub mod encoded;
 mod groups;
 mod log;
 mod preflight;
+pub mod programs;
 pub mod record;
 mod stock;
 mod store;
@@ -42,6 +43,7 @@ use crate::sys::write_root::WriteRoot;
 
 pub use action::Action;
 pub use areas::{DiskName, Disks, KnownDisk, digest};
+pub use programs::{Ran, programs};
 pub use stock::{Changes, Stock};
 pub use store::{State, Transaction, list};
 
@@ -60,6 +62,9 @@ pub struct Header {
     /// Who sat at which rescue system, and from where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The findings that they remove, each with what it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
     /// Why it cannot be taken back, for what is done to arrays and not to
     /// files: the journal only notes that it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +75,7 @@ impl Header {
     /// A header for now and this Lifeboot.
     pub fn new(what: Vec<String>) -> Self {
         Self {
+            removes: Vec::new(),
             lasting: None,
             by: Some(machine::operator()),
             what,
@@ -163,6 +169,19 @@ pub struct Supplies<'a> {
     pub stock: &'a Stock,
     /// The disks, and what boot areas of them shall hold.
     pub disks: &'a Disks,
+    /// What programs said in the rehearsals.
+    pub programs: &'a [Ran],
+}
+
+impl<'a> Supplies<'a> {
+    /// Without a word of programs.
+    pub fn new(stock: &'a Stock, disks: &'a Disks) -> Self {
+        Self {
+            stock,
+            disks,
+            programs: &[],
+        }
+    }
 }
 
 /// Where the journal of the transaction `id` lies in the patient's tree.
@@ -178,7 +197,7 @@ pub fn path_of(id: &str) -> std::path::PathBuf {
 pub fn preflight(root: &RootDir, actions: &[Action]) -> Result<()> {
     let place = Place::new("preflight");
     let (stock, disks) = (&Stock::default(), &Disks::default());
-    preflight::plan(root, &place, actions, Supplies { stock, disks }).map(drop)
+    preflight::plan(root, &place, actions, Supplies::new(stock, disks)).map(drop)
 }
 
 /// Does `actions` in their order, or none of them.
@@ -208,7 +227,7 @@ pub fn commit_from(
     observer: Observer<'_>,
 ) -> Result<Summary, Failed> {
     let disks = &Disks::default();
-    let supplies = Supplies { stock, disks };
+    let supplies = Supplies::new(stock, disks);
     commit_with(root, token, header, actions, supplies, observer)
 }
 

@@ -11,7 +11,7 @@ use super::encoded::encode;
 use super::record::{Step, Touched, is_link_text};
 use super::stock::Stock;
 use super::store::{Further, HOME, Place};
-use super::{Action, Supplies, areas, xattrs};
+use super::{Action, Supplies, areas, programs, xattrs};
 use crate::sys::exact::{self, Object};
 use crate::sys::root_dir::{Kind, RootDir};
 use crate::sys::xattr;
@@ -87,6 +87,9 @@ pub(super) fn plan(
             further.push(Further { top, mtime });
         }
         steps.push(step);
+    }
+    if let Some(total) = bytes.get_mut(Path::new("/")).filter(|total| **total > 0) {
+        *total = total.saturating_add(programs::room_for(supplies.programs));
     }
     for (top, bytes) in bytes.iter().filter(|(_, bytes)| **bytes > 0) {
         check_room(root, top, *bytes)?;

@@ -72,7 +72,7 @@ pub struct Intent {
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum Record {
     /// Written before the first change.
-    Intent(Intent),
+    Intent(Box<Intent>),
     /// This step, counted from 0, is done and on the disk.
     Done {
         /// Index of the step.
@@ -193,7 +193,7 @@ fn read_intent(line: &[u8]) -> Result<Intent, String> {
         return Err(format!("format {format} is of a newer Lifeboot"));
     }
     let intent = match serde_json::from_slice(json) {
-        Ok(Record::Intent(intent)) => intent,
+        Ok(Record::Intent(intent)) => *intent,
         Ok(_) => return Err("its first line is no intent".into()),
         Err(error) => return Err(format!("its first line: {error}")),
     };

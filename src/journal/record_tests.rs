@@ -50,7 +50,7 @@ fn undo_started() -> Record {
 /// A journal of two steps with everything that can be in one.
 fn records() -> Vec<Record> {
     vec![
-        Record::Intent(intent(vec![step("/a", "/b"), step("/c", "/d")])),
+        Record::Intent(Box::new(intent(vec![step("/a", "/b"), step("/c", "/d")]))),
         Record::Done { step: 0 },
         Record::Done { step: 1 },
         Record::Committed,
@@ -164,7 +164,7 @@ fn hostile_first_lines_are_refused() {
     let with = |change: &dyn Fn(&mut Intent)| {
         let mut intent = intent(vec![step("/a", "/b")]);
         change(&mut intent);
-        read_story(&bytes(&[Record::Intent(intent)]))
+        read_story(&bytes(&[Record::Intent(Box::new(intent))]))
     };
     assert!(with(&|_| {}).is_ok());
     for path in ["/a/../../etc/shadow", "relative", "/", "", "/a/", "/a\0b"] {

@@ -80,6 +80,11 @@ impl Place {
         self.path.join("areas")
     }
 
+    /// What programs said in the rehearsals before it.
+    pub(super) fn programs(&self) -> PathBuf {
+        self.path.join("programs")
+    }
+
     /// Which other filesystems have a place of this transaction.
     pub(super) fn further(&self) -> PathBuf {
         self.path.join("further")

@@ -2,14 +2,15 @@
 //! as it is. What the patient's programs change there is worked out exactly; it
 //! can be looked at, judged like the patient itself, and then be made.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::date;
 use crate::journal::encoded::encode;
-use crate::journal::{self, Action, Header, Stock};
+use crate::journal::{self, Action, Header, Ran, Stock};
 use crate::repairs::{Program, Unpack};
 use crate::sys::consent::WriteToken;
 use crate::sys::contained::{self, Ended};
@@ -20,9 +21,11 @@ use crate::sysroot::Sysroot;
 use crate::sysroot::layers::{Layers, Scratch};
 
 mod difference;
+pub mod supply;
 mod unpack;
 
 use difference::{Difference, difference};
+use supply::Supply;
 
 /// Says to package scripts that no service may be started
 /// (`/usr/share/doc/init-system-helpers/README.policy-rc.d`).
@@ -35,7 +38,7 @@ const POLICY_TEXT: &[u8] = b"#!/bin/sh\nexit 101\n";
 /// nothing. What they would do is another repair's matter.
 pub const LEFT_OUT: [&str; 4] = ["update-grub", "grub-mkconfig", "grub-install", "efibootmgr"];
 
-/// The last lines that a program printed are kept to tell why it failed.
+/// The last lines of a program in which it is looked for why it failed.
 const KEPT_LINES: usize = 40;
 
 /// A rehearsal that came to its end.
@@ -44,6 +47,7 @@ pub struct Rehearsal<'s> {
     layers: Layers<'s>,
     difference: Difference,
     own: Vec<Action>,
+    ran: Vec<Ran>,
 }
 
 /// How an attempt ended.
@@ -57,6 +61,8 @@ pub enum Attempt<'s> {
         program: Program,
         /// Why, in the operator's words.
         why: String,
+        /// All that ran, this one last.
+        ran: Vec<Ran>,
     },
     /// A package could not be unpacked.
     NotUnpacked {
@@ -76,6 +82,8 @@ pub struct Work<'w> {
     pub unpack: &'w [Unpack],
     /// Programs of the patient.
     pub programs: &'w [Program],
+    /// Brings archives that they lack; none: that is not wanted.
+    pub supply: Option<Supply<'w>>,
 }
 
 /// Hears what a rehearsal does: the program about to run, or a line of output.
@@ -83,6 +91,8 @@ pub struct Work<'w> {
 pub enum Told<'a> {
     /// These packages are unpacked.
     Unpacks(&'a [Unpack]),
+    /// apt wants so many archives, of so many bytes.
+    Wants(usize, u64),
     /// This program is started.
     Begins(&'a Program),
     /// It printed this.
@@ -119,12 +129,13 @@ impl<'s> Rehearsal<'s> {
             }
         }
         let policy = Policy::put(&layers.tree().root, &token)?;
-        let ran = run_all(&layers.tree().info.path, work.programs, told);
+        let mut ran = Vec::new();
+        let failed = run_all(layers.tree(), &token, work, &mut ran, told);
         policy.take_away(&layers.tree().root, &token)?;
-        if let Some((program, why)) = ran? {
+        if let Some((program, why)) = failed? {
             let why = refused(scratch, why)?;
             layers.close()?;
-            return Ok(Attempt::Failed { program, why });
+            return Ok(Attempt::Failed { program, why, ran });
         }
         let before = layers.before().context("the layers are not sealed")?;
         let difference = difference(before, &layers.tree().root, &layers.changes()?)?;
@@ -132,12 +143,18 @@ impl<'s> Rehearsal<'s> {
             layers,
             difference,
             own: actions.to_vec(),
+            ran,
         })))
     }
 
     /// The tree as it would be.
     pub fn tree(&self) -> &Sysroot {
         self.layers.tree()
+    }
+
+    /// What programs said.
+    pub fn ran(&self) -> &[Ran] {
+        &self.ran
     }
 
     /// Takes the layers away, and keeps what is to be made.
@@ -229,55 +246,81 @@ fn moved(action: &Action) -> Option<&Path> {
     }
 }
 
-/// Runs one after the other; the one that failed and must not, and why.
+/// Runs one after the other; the one that failed and must not, and why. What
+/// they are supplied with meanwhile is gone afterwards.
 fn run_all(
-    root: &Path,
-    programs: &[Program],
+    tree: &Sysroot,
+    token: &WriteToken,
+    work: Work<'_>,
+    ran: &mut Vec<Ran>,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<Option<(Program, String)>> {
-    for program in programs {
-        told(Told::Begins(program));
-        let mut last = VecDeque::new();
-        let mut hear = |line: &str| {
-            if last.len() == KEPT_LINES {
-                last.pop_front();
-            }
-            last.push_back(line.to_owned());
-            told(Told::Line(line));
-        };
-        let mut contained = contained::Program::new(&program.words);
-        contained.left_out = LEFT_OUT.iter().map(|name| (*name).to_owned()).collect();
-        let ended = contained::run(root, &contained, &mut hear)
-            .with_context(|| format!("running {}", program.line()))?;
-        let why = match ended {
-            Ended::Code(0) => continue,
-            Ended::Code(_) if program.may_fail => continue,
-            Ended::Code(code) => format!("ended with code {code}"),
-            Ended::Silent => "said nothing for too long and was stopped".to_owned(),
-            Ended::Broken => "could not be run".to_owned(),
-        };
-        let last = why_it_failed(last.make_contiguous());
-        return Ok(Some((
-            program.clone(),
-            format!("{} {why}{last}", program.line()),
-        )));
+    let (path, root) = (tree.info.path.as_path(), &tree.root);
+    let mut put = Vec::new();
+    for program in work.programs {
+        if let (true, Some(supply)) = (program.wants_archives, work.supply) {
+            supply::bring((path, root, token), program, supply, &mut put, told)?;
+        }
+        if let Some(why) = run(path, program, ran, told)? {
+            return Ok(Some((program.clone(), why)));
+        }
     }
+    supply::take_away(root, token, &put)?;
     Ok(None)
+}
+
+/// Runs one; why it failed, where it must not.
+fn run(
+    root: &Path,
+    program: &Program,
+    ran: &mut Vec<Ran>,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<Option<String>> {
+    told(Told::Begins(program));
+    let mut one = Ran {
+        line: program.line(),
+        started: date::now(),
+        ..Ran::default()
+    };
+    let began = Instant::now();
+    let mut hear = |line: &str| {
+        one.hear(line);
+        told(Told::Line(line));
+    };
+    let mut contained = contained::Program::new(&program.words);
+    contained.left_out = LEFT_OUT.iter().map(|name| (*name).to_owned()).collect();
+    let ended = contained::run(root, &contained, &mut hear)
+        .with_context(|| format!("running {}", program.line()))?;
+    one.seconds = began.elapsed().as_secs();
+    one.shorten();
+    one.well = ended == Ended::Code(0);
+    one.ended = match ended {
+        Ended::Code(code) => format!("ended with code {code}"),
+        Ended::Silent => "said nothing for too long and was stopped".to_owned(),
+        Ended::Broken => "could not be run".to_owned(),
+    };
+    let is_excused = program.may_fail && matches!(ended, Ended::Code(_));
+    let stops = !one.well && !is_excused;
+    let why = format!("{} {}{}", one.line, one.ended, why_it_failed(&one.output));
+    ran.push(one);
+    Ok(stops.then_some(why))
 }
 
 /// The line that tells most: the first that speaks of an error, with the next
 /// one where it says "this:", or the last.
-fn why_it_failed(lines: &[String]) -> String {
-    let speaks = |line: &String| {
+fn why_it_failed(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    let last = &lines[lines.len().saturating_sub(KEPT_LINES)..];
+    let speaks = |line: &&str| {
         let line = line.to_lowercase();
         line.contains("error") || line.contains("cannot") || line.contains("failed")
     };
-    let found = lines.iter().position(speaks);
-    let Some(index) = found.or(lines.len().checked_sub(1)) else {
+    let found = last.iter().position(speaks);
+    let Some(index) = found.or(last.len().checked_sub(1)) else {
         return String::new();
     };
-    let line = &lines[index];
-    match lines.get(index + 1).filter(|_| line.ends_with(':')) {
+    let line = last[index];
+    match last.get(index + 1).filter(|_| line.ends_with(':')) {
         Some(next) => format!(": {line} {}", next.trim_start()),
         None => format!(": {line}"),
     }

@@ -1,8 +1,8 @@
 //! Lets dpkg and apt of the patient finish what was interrupted, with the
-//! packages that are there: nothing is downloaded, nothing is removed from the
-//! cache.
+//! packages that are there: they download nothing, and nothing is removed from
+//! the cache. What that lacks Lifeboot itself may bring (`--network`).
 
-use super::{Kind, Outline, Program, Risk, unpack_packages};
+use super::{Download, Kind, Outline, Program, Risk, unpack_packages};
 use crate::facts::Facts;
 use crate::facts::packages::{Dpkg, Packages};
 use crate::finding::Finding;
@@ -80,6 +80,7 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
         risk: Risk::Medium,
         programs,
         minutes,
+        download: download(dpkg),
         ..Outline::default()
     })
 }
@@ -97,6 +98,17 @@ fn packages(count: usize) -> String {
     }
 }
 
+/// What is lacking on the way forward.
+fn download(dpkg: &Dpkg) -> Option<Download> {
+    let way = dpkg.standing.forward.as_ref()?;
+    let packages = way.missing.len() + way.damaged.len();
+    (packages > 0).then_some(Download {
+        packages,
+        offered: way.offered,
+        bytes: way.download,
+    })
+}
+
 /// Packages of the interrupted run that were not begun.
 fn untouched(dpkg: &Dpkg) -> usize {
     dpkg.upgrade.as_ref().map_or(0, |run| run.untouched)
@@ -112,5 +124,8 @@ fn apt(words: &[&str]) -> Program {
         "-o",
         "Dpkg::Options::=--force-confold",
     ];
-    Program::new(&[&options, words].concat())
+    Program {
+        wants_archives: true,
+        ..Program::new(&[&options, words].concat())
+    }
 }

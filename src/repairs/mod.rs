@@ -55,6 +55,7 @@ mod start_degraded;
 mod table_line;
 mod trust_keys;
 mod unpack_packages;
+mod wanted;
 mod write_menu;
 
 pub use array_work::ArrayWork;
@@ -64,6 +65,7 @@ pub use esp_files::{EspPut, EspSource, EspWork};
 pub use plan::{Plan, plan};
 pub use program::Program;
 pub use unpack_packages::Unpack;
+pub use wanted::{Download, Wanted};
 
 use edit::EditKind;
 
@@ -131,6 +133,8 @@ struct Outline {
     loaders: Vec<LoaderCopy>,
     esp: Option<EspWork>,
     work: Option<ArrayWork>,
+    wants: Vec<Wanted>,
+    download: Option<Download>,
     minutes: u32,
     /// Why it cannot be done here.
     refused: Option<String>,
@@ -151,6 +155,8 @@ impl Default for Outline {
             loaders: Vec::new(),
             esp: None,
             work: None,
+            wants: Vec::new(),
+            download: None,
             minutes: MINUTES,
             refused: None,
         }
@@ -241,6 +247,12 @@ pub struct Repair {
     /// operator asked for this repair by name or agreed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work: Option<ArrayWork>,
+    /// Packages that are not at hand, for what it leaves undone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<Wanted>,
+    /// What its programs lack, by apt's index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download: Option<Download>,
 }
 
 impl Repair {
@@ -255,6 +267,7 @@ impl Repair {
             title: self.title,
             removes: self.removes,
             why,
+            wants: self.wants,
         }
     }
 }
@@ -268,4 +281,7 @@ pub struct Refused {
     pub removes: Key,
     /// Why it cannot be done.
     pub why: String,
+    /// Packages that are not at hand, and with which it could.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<Wanted>,
 }

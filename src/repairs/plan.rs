@@ -1,13 +1,13 @@
 //! The plan: what is done about all findings, and in which order.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{
     ArrayWork, EDITS, Edit, EspWork, Key, LoaderCopy, MINUTES, Program, REPAIRS, Refused, Repair,
-    Risk, Unpack, edit,
+    Risk, Unpack, Wanted, edit,
 };
 use crate::checks::by_id;
 use crate::facts::Facts;
@@ -107,6 +107,14 @@ impl Plan {
             }
         }
         all
+    }
+
+    /// Packages that are not at hand, and with which more could be done.
+    pub fn wants(&self) -> Vec<Wanted> {
+        let own = self.repairs.iter().flat_map(|repair| &repair.wants);
+        let refused = self.refused.iter().flat_map(|refused| &refused.wants);
+        let all: BTreeSet<&Wanted> = own.chain(refused).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// Every program of the patient that it runs, in order.
@@ -218,6 +226,8 @@ pub fn plan(
                 loaders: Vec::new(),
                 esp: None,
                 work: None,
+                wants: Vec::new(),
+                download: None,
             };
             plan.add(repair, possible);
         }
@@ -251,6 +261,8 @@ pub fn plan(
                 loaders: outline.loaders,
                 esp: outline.esp,
                 work: outline.work,
+                wants: outline.wants,
+                download: outline.download,
             };
             match refused {
                 Some(why) => plan.refused.push(repair.refused(why)),

@@ -10,6 +10,9 @@ pub struct Program {
     /// True when what follows mends what it could not do.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_fail: bool,
+    /// True for apt, which may want archives that are not in its cache.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wants_archives: bool,
 }
 
 impl Program {
@@ -18,6 +21,7 @@ impl Program {
         Self {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             may_fail: false,
+            wants_archives: false,
         }
     }
 

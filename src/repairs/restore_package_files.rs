@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closed_set::Lacking;
 use super::unpack_packages::{self, Unpack};
-use super::{Kind, Outline, Risk, restore_execute_bits, restore_init_link};
+use super::{Kind, Outline, Risk, Wanted, restore_execute_bits, restore_init_link};
 use crate::facts::integrity::{Damage, Damaged};
 use crate::facts::packages::{Dpkg, Package, Packages};
 use crate::facts::toolbox::AtHand;
@@ -123,6 +123,7 @@ fn outline(tree: &Tree, dpkg: &Dpkg, finding: &Finding, files: &ByPackage<'_>) -
         return Outline {
             risk: Risk::Safe,
             title: title(named.map(|(label, paths)| ((*label).to_owned(), paths))),
+            wants: left.wanted.clone(),
             refused: Some(left.reasons()),
             ..Outline::default()
         };
@@ -141,6 +142,7 @@ fn outline(tree: &Tree, dpkg: &Dpkg, finding: &Finding, files: &ByPackage<'_>) -
         risk: Risk::Safe,
         title,
         unpack,
+        wants: left.wanted,
         ..Outline::default()
     }
 }
@@ -151,8 +153,7 @@ struct Left<'l> {
     labels: Vec<&'l str>,
     others: Vec<String>,
     lacking: Lacking,
-    /// `mount=2.38.1-5`
-    wanted: Vec<String>,
+    wanted: Vec<Wanted>,
 }
 
 impl<'l> Left<'l> {
@@ -170,12 +171,9 @@ impl<'l> Left<'l> {
 
     fn reasons(mut self) -> String {
         if !self.wanted.is_empty() {
-            let network = format!(
-                "lifeboot fetch DIR --package {}, then lifeboot repair --packages DIR",
-                self.wanted.join(" --package ")
-            );
+            let network = "lifeboot repair --network";
             self.others
-                .push(unpack_packages::why(&self.lacking, &network));
+                .push(unpack_packages::why(&self.lacking, network));
         }
         self.others.join("; ")
     }
@@ -317,8 +315,7 @@ fn file_name(path: &str) -> &str {
 
 /// Why there is nothing to take a package's files from.
 enum Why {
-    /// The package, and what `lifeboot fetch --package` calls it.
-    NotAtHand(Lacking, String),
+    NotAtHand(Lacking, Wanted),
     Other(String),
 }
 
@@ -341,8 +338,12 @@ fn source<'t>(tree: &'t Tree, dpkg: &Dpkg, label: &str) -> Result<&'t AtHand, Wh
     all.sort_by_key(|archive| (!archive.checked, archive.folder.is_some()));
     let found = all.iter().find(|archive| archive.fault.is_none());
     found.copied().ok_or_else(|| {
-        let Package { name, version, .. } = package;
-        Why::NotAtHand(lacking(package, &all), format!("{name}={version}"))
+        let wanted = Wanted {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
+        };
+        Why::NotAtHand(lacking(package, &all), wanted)
     })
 }
 

@@ -2,23 +2,103 @@
 
 use super::Page;
 use crate::facts::history::timeline;
-use crate::journal::{Header, State, Transaction};
+use crate::journal::{Action, Header, Ran, State, Transaction};
 
-/// Who, when and what of each transaction, the oldest first; with `steps` also
-/// every change. `target` are the words that lead to this patient.
-pub fn log(transactions: &[Transaction], steps: bool, target: &str) -> String {
+/// Changes of one kind, and lines of a program, that are shown of a repair.
+const SHOWN: usize = 20;
+
+/// Who, when and what of each transaction, the oldest first. `target` are the
+/// words that lead to this patient.
+pub fn log(transactions: &[Transaction], target: &str) -> String {
     let mut page = Page::default();
-    if transactions.is_empty() {
+    let Some(newest) = transactions.last() else {
         page.line("No repair of lifeboot is noted on this system.");
         return page.finish();
-    }
+    };
     for transaction in transactions {
         one(&mut page, transaction);
-        if steps {
-            changes(&mut page, transaction);
+    }
+    let next = format!(
+        "Next: lifeboot log {}{target} shows its changes.",
+        newest.id
+    );
+    page.item("  ", 2, &next);
+    page.finish()
+}
+
+/// One transaction with what it changed and what programs said before it; with
+/// `all` every change and every line.
+pub fn shown(
+    transaction: &Transaction,
+    programs_: Result<&[Ran], &str>,
+    all: bool,
+    target: &str,
+) -> String {
+    let most = if all { usize::MAX } else { SHOWN };
+    let mut page = Page::default();
+    one(&mut page, transaction);
+    if let Some(header) = &transaction.header {
+        for removed in &header.removes {
+            page.item("  removes ", 10, removed);
         }
     }
-    page.item("  ", 2, &next(transactions, steps, target));
+    changes(&mut page, transaction, most);
+    let mut is_short = !all && transaction.actions.len() > SHOWN;
+    let mut said = String::new();
+    match programs_ {
+        Ok(ran) => {
+            is_short |= !all && ran.iter().any(|one| one.output.lines().count() > SHOWN);
+            said = programs(ran, most);
+        }
+        Err(why) => page.item("  said    ", 10, &format!("NOT KNOWN: {why}")),
+    }
+    let id = &transaction.id;
+    let mut end = Page::default();
+    if is_short {
+        end.item(
+            "  ",
+            2,
+            &format!("Everything: lifeboot log {id} --all{target}"),
+        );
+    }
+    end.item(
+        "  ",
+        2,
+        &match transaction.lasting() {
+            None => format!("Next: lifeboot undo {id}{target} takes it back."),
+            Some(_) => format!("Next: lifeboot diagnose{target}"),
+        },
+    );
+    page.finish() + &said + &end.finish()
+}
+
+/// What programs said in rehearsals: of each the last lines, `most` of them.
+pub fn programs(ran: &[Ran], most: usize) -> String {
+    let mut page = Page::default();
+    for one in ran {
+        let rehearsal = match one.rehearsal {
+            0 | 1 => String::new(),
+            later => format!("; rehearsal {later}"),
+        };
+        page.item("  ran     ", 10, &one.line);
+        let when = format!(
+            "{}, {} s: {}{rehearsal}",
+            timeline::when(i64::try_from(one.started).unwrap_or(i64::MAX)),
+            one.seconds,
+            one.ended
+        );
+        page.item("          ", 10, &when);
+        let count = one.output.lines().count();
+        let left = count.saturating_sub(most);
+        match (one.cut, left) {
+            (false, 0) => {}
+            (false, left) => page.item("    ", 4, &format!("... {left} lines before")),
+            (true, _) => page.item("    ", 4, "... the beginning was not kept"),
+        }
+        for line in one.output.lines().skip(left) {
+            page.item("    | ", 6, line);
+        }
+    }
     page.finish()
 }
 
@@ -62,23 +142,26 @@ fn who(header: &Header, consent: &str) -> String {
     format!("{by}; agreed: {consent}; lifeboot {}", header.version)
 }
 
-fn changes(page: &mut Page, transaction: &Transaction) {
-    for (number, action) in transaction.actions.iter().enumerate() {
-        let stands = match number < transaction.done {
-            true => "",
-            false => " (does not stand)",
-        };
-        page.item("    ", 6, &format!("{action}{stands}"));
-    }
-}
-
-fn next(transactions: &[Transaction], steps: bool, target: &str) -> String {
-    let id = transactions.last().map_or("", |newest| newest.id.as_str());
-    if !steps {
-        return format!("Next: lifeboot log {id}{target} shows its changes.");
-    }
-    match transactions.iter().all(|one| one.lasting().is_none()) {
-        true => format!("Next: lifeboot undo {id}{target} takes it back."),
-        false => format!("Next: lifeboot diagnose{target}"),
+/// The count, then the first ones; boot areas apart.
+fn changes(page: &mut Page, transaction: &Transaction, most: usize) {
+    let numbered = || transaction.actions.iter().enumerate();
+    let is_area = |action: &Action| matches!(action, Action::BootArea { .. });
+    for (what, areas) in [("changes of files", false), ("boot areas", true)] {
+        let some = || numbered().filter(|(_, action)| is_area(action) == areas);
+        let count = some().count();
+        if count == 0 {
+            continue;
+        }
+        page.item("  ", 4, &format!("{count} {what}:"));
+        for (number, action) in some().take(most) {
+            let stands = match number < transaction.done {
+                true => "",
+                false => " (does not stand)",
+            };
+            page.item("    ", 6, &format!("{action}{stands}"));
+        }
+        if let Some(more) = count.checked_sub(most).filter(|more| *more > 0) {
+            page.item("    ", 6, &format!("and {more} more"));
+        }
     }
 }

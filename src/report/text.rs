@@ -4,7 +4,7 @@ use super::{Page, Report};
 use crate::facts::Facts;
 use crate::facts::history::timeline;
 use crate::finding::{Evidence, Finding};
-use crate::repairs::{Plan, Repair};
+use crate::repairs::{Download, Plan, Repair};
 use crate::survey::WriteProof;
 use crate::sysroot::{Origin, Search};
 use crate::verdict::{Kind, Survival, Verdict};
@@ -260,10 +260,27 @@ fn steps(page: &mut Page, repair: &Repair) {
     if repair.unpack.iter().any(|package| package.files.is_empty()) {
         page.item("       ", 9, "their preinst scripts are not run");
     }
+    if let Some(download) = &repair.download {
+        page.item("       ", 9, &lacking(download));
+    }
     for program in &repair.programs {
         let line = format!("rehearse in the patient: {}", shortened(&program.line()));
         page.item("       ", 9, &line);
     }
+}
+
+/// What apt lacks, and how it comes there.
+fn lacking(download: &Download) -> String {
+    let Download {
+        packages,
+        offered,
+        bytes,
+    } = download;
+    format!(
+        "{packages} packages are not in apt's cache, or damaged there (its index offers {offered}, \
+         {} MiB): repair --network fetches them in the rehearsal, without it apt fails",
+        bytes.div_ceil(1 << 20)
+    )
 }
 
 /// A command with many files in it is shortened.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::durable;
@@ -22,6 +23,18 @@ impl WholeFile {
     /// # Errors
     /// The kernel's; a name that is a path.
     pub fn begin(folder: &Path, name: &str) -> io::Result<Self> {
+        Self::begin_with(folder, name, 0o666)
+    }
+
+    /// The same for one that only its owner may read.
+    ///
+    /// # Errors
+    /// Like [`WholeFile::begin`].
+    pub fn begin_private(folder: &Path, name: &str) -> io::Result<Self> {
+        Self::begin_with(folder, name, 0o600)
+    }
+
+    fn begin_with(folder: &Path, name: &str, mode: u32) -> io::Result<Self> {
         if name.is_empty() || name.contains('/') {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no name"));
         }
@@ -33,6 +46,7 @@ impl WholeFile {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
+            .mode(mode)
             .open(&part)?;
         Ok(Self {
             file,

@@ -13,33 +13,35 @@ use anyhow::{Context, Result};
 
 use super::case::REPACK;
 use super::run;
+use super::suite::Suite;
 
-/// `dists/bookworm` and `pool`, signed.
+/// `dists/CODENAME` and `pool`, signed.
 pub struct Archive {
     folder: PathBuf,
+    release: Suite,
     // Its path is short: the agent of gpg listens at a socket in it (unix(7)).
     gnupg: tempfile::TempDir,
 }
 
 /// The indexes, as the administrators of an archive make them.
 const INDEX: &str = r#"
-mkdir -p dists/bookworm/main/binary-amd64
-apt-ftparchive --arch amd64 packages pool > dists/bookworm/main/binary-amd64/Packages
-xz -kf dists/bookworm/main/binary-amd64/Packages
-gzip -kf dists/bookworm/main/binary-amd64/Packages
+mkdir -p dists/$CODENAME/main/binary-amd64
+apt-ftparchive --arch amd64 packages pool > dists/$CODENAME/main/binary-amd64/Packages
+xz -kf dists/$CODENAME/main/binary-amd64/Packages
+gzip -kf dists/$CODENAME/main/binary-amd64/Packages
 apt-ftparchive -o APT::FTPArchive::Release::Origin=Debian \
-    -o APT::FTPArchive::Release::Suite=oldstable \
-    -o APT::FTPArchive::Release::Codename=bookworm \
+    -o APT::FTPArchive::Release::Suite=$SUITE \
+    -o APT::FTPArchive::Release::Codename=$CODENAME \
     -o APT::FTPArchive::Release::Architectures=amd64 \
     -o APT::FTPArchive::Release::Components=main \
-    release dists/bookworm > ../Release
-mv ../Release dists/bookworm/
+    release dists/$CODENAME > ../Release
+mv ../Release dists/$CODENAME/
 "#;
 
 const SIGN: &str = r#"
 gpg() { command gpg --homedir "$GNUPG" --batch --yes --quiet --no-tty "$@"; }
-gpg --clearsign --output dists/bookworm/InRelease dists/bookworm/Release
-gpg --armor --detach-sign --output dists/bookworm/Release.gpg dists/bookworm/Release
+gpg --clearsign --output dists/$CODENAME/InRelease dists/$CODENAME/Release
+gpg --armor --detach-sign --output dists/$CODENAME/Release.gpg dists/$CODENAME/Release
 "#;
 
 const KEY: &str = r#"
@@ -49,10 +51,11 @@ gpg --export > key.gpg
 "#;
 
 impl Archive {
-    /// An empty one in `work`, with a key of its own.
-    pub fn new(work: &Path) -> Result<Self> {
+    /// An empty one of a release in `work`, with a key of its own.
+    pub fn new(work: &Path, release: Suite) -> Result<Self> {
         let archive = Self {
             folder: work.join("archive"),
+            release,
             gnupg: tempfile::tempdir()?,
         };
         fs::create_dir_all(archive.folder.join("pool"))?;
@@ -63,6 +66,14 @@ impl Archive {
     fn shell(&self, script: &str) -> Result<()> {
         let mut command = run::strict(script);
         command.env("GNUPG", self.gnupg.path());
+        let suite = match self.release {
+            Suite::Bullseye => "oldoldstable",
+            Suite::Bookworm => "oldstable",
+            Suite::Trixie => "stable",
+            Suite::Forky => "testing",
+        };
+        command.env("CODENAME", self.release.name());
+        command.env("SUITE", suite);
         run::output("making the archive", command.current_dir(&self.folder))?;
         Ok(())
     }
@@ -89,7 +100,8 @@ impl Archive {
 
     /// A file of the suite.
     pub fn suite(&self, name: &str) -> PathBuf {
-        self.folder.join("dists/bookworm").join(name)
+        let suite = self.folder.join("dists").join(self.release.name());
+        suite.join(name)
     }
 
     /// The public key.

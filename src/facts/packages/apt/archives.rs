@@ -119,7 +119,8 @@ pub fn collect(root: &RootDir, place: String) -> Cache {
 }
 
 /// `NAME_VERSION_ARCHITECTURE.deb`, with `%3a` for the colon of an epoch.
-fn of_name(name: &str) -> Option<(String, String, String)> {
+/// Package, version and architecture by the name of a file in apt's cache.
+pub fn of_name(name: &str) -> Option<(String, String, String)> {
     let mut words = name.strip_suffix(".deb")?.splitn(3, '_');
     let (package, version, architecture) = (words.next()?, words.next()?, words.next()?);
     let version = version.replace("%3a", ":").replace("%3A", ":");
