@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         trial("is-stopped-when-silent", is_stopped_when_silent),
         trial("tells-how-it-ended", tells_how_it_ended),
         trial("programs-left-out", programs_left_out),
+        trial("is-known-as-a-container", is_known_as_a_container),
         trial("hostile-directories", hostile_directories),
     ];
     program::run_trials(Arguments::from_args(), Ok(trials))
@@ -180,6 +181,13 @@ fn programs_left_out(root: &Path) -> Result<()> {
         "lifeboot: update-grub is left for later",
     ];
     ensure!(lines == wanted, "{lines:?}");
+    Ok(())
+}
+
+/// As GRUB's maintainer scripts ask, by every systemd since that of Debian 11.
+fn is_known_as_a_container(root: &Path) -> Result<()> {
+    let (ended, said) = shell(root, "systemd-detect-virt --container")?;
+    ensure!(ended == Ended::Code(0), "{ended:?}: {said:?}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `--packages`: folders of the rescue system, and sticks, images or other
 //! systems' partitions, which are mounted for looking.
 
-use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -9,10 +9,12 @@ use anyhow::{Context, Result, bail};
 use super::patient::{opener, survey_of};
 use crate::assembly;
 use crate::cli::Target;
+use crate::sys::exact;
+use crate::sys::root_dir::{Kind, RootDir};
 use crate::sysroot::{Opener, filesystems};
 
 /// Where apt of another system keeps what it fetched.
-const CACHE_OF_APT: &str = "var/cache/apt/archives";
+const CACHE_OF_APT: &str = "/var/cache/apt/archives";
 
 /// Folders with packages, and what must be closed after their use.
 #[derive(Debug, Default)]
@@ -54,7 +56,7 @@ impl PackageFolders {
         let (mut folders, mut refused) = (Vec::new(), Vec::new());
         for filesystem in filesystems::list(opener.assembly()) {
             match opener.look_at(&filesystem) {
-                Ok(root) => folders.extend(with_packages(root.path())),
+                Ok(root) => folders.extend(with_packages(&root)),
                 Err(error) => refused.push(format!("{error:#}")),
             }
         }
@@ -82,29 +84,30 @@ impl PackageFolders {
     }
 }
 
-/// The folders in which packages lie: `top`, one below it, and apt's cache. No
+/// The folders in which packages lie: the top, one below it, and apt's cache. No
 /// link is followed: it would lead into this system.
-fn with_packages(top: &Path) -> Vec<PathBuf> {
-    let below = folders_in(top);
-    let cache = top.join(CACHE_OF_APT);
-    let is_real = fs::canonicalize(&cache).is_ok_and(|real| real == cache);
-    let cache = is_real.then_some(cache);
-    let all = std::iter::once(top.to_owned()).chain(below).chain(cache);
-    all.filter(|folder| has_package(folder)).collect()
+fn with_packages(root: &RootDir) -> Vec<PathBuf> {
+    let top = Path::new("/");
+    let below = exact::names(root, top).unwrap_or_default();
+    let below = below.into_iter().map(|name| top.join(name));
+    let all = iter::once(top.to_owned()).chain(below);
+    let with = all
+        .chain([PathBuf::from(CACHE_OF_APT)])
+        .filter(|folder| has_package(root, folder));
+    with.map(|folder| {
+        root.path()
+            .join(folder.strip_prefix(top).unwrap_or(&folder))
+    })
+    .collect()
 }
 
-fn folders_in(top: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(top).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut folders: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
-    folders.sort();
-    folders
-}
-
-fn has_package(folder: &Path) -> bool {
-    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.any(|entry| {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        is_file && entry.path().extension().is_some_and(|end| end == "deb")
+fn has_package(root: &RootDir, folder: &Path) -> bool {
+    // Nothing where it is no directory.
+    let names = exact::names(root, folder).unwrap_or_default();
+    names.iter().any(|name| {
+        let path = folder.join(name);
+        let is_file =
+            || exact::look(root, &path).is_ok_and(|o| o.is_some_and(|o| o.kind == Kind::File));
+        path.extension().is_some_and(|end| end == "deb") && is_file()
     })
 }
