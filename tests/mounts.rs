@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bench::{Answer, Bench, SECTOR, diagnose, is_root};
+use bench::{Answer, Bench, SECTOR, diagnose, is_root, wait_until_free};
 
 const TWO_PARTS: &str = "label: gpt\nstart=2048, size=60000\nstart=63488, size=60000\n";
 
@@ -127,11 +127,12 @@ fn a_root_without_room() {
 fn fill(disk: &Path, at: &Path) {
     fs::create_dir(at).unwrap();
     let options = format!("loop,offset={}", 2048 * SECTOR);
-    let (disk, at) = (disk.to_str().unwrap(), at.to_str().unwrap());
-    run("mount", &["-o", &options, disk, at]);
+    let at = at.to_str().unwrap();
+    run("mount", &["-o", &options, disk.to_str().unwrap(), at]);
     let script = format!("! dd if=/dev/zero of={at}/var/log/big bs=64k 2> /dev/null");
     let filled = Command::new("bash").args(["-c", &script]).status();
     run("umount", &[at]);
+    wait_until_free(disk);
     assert!(filled.unwrap().success(), "the disk did not get full");
 }
 
