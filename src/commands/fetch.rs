@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::patient::{Patient, announce, no_root};
 use super::progress::Progress;
-use super::{print, print_json, say, wrapped};
+use super::{IN_MEMORY, print, print_json, say, wrapped};
 use crate::cli::{FetchArgs, RepairArgs, Target};
 use crate::date;
 use crate::facts::{Facts, Tree};
@@ -25,9 +25,6 @@ use crate::sys::root_dir::RootDir;
 
 /// The most bytes of /etc/hosts and /etc/resolv.conf.
 const TEXT_MAX: u64 = 4 << 20;
-
-/// Where `repair --network` puts packages when it has no `--scratch`.
-const IN_MEMORY: &str = "/run/lifeboot";
 
 /// Of these, and no more, is told line by line what was fetched.
 const SHOWN: usize = 12;

@@ -10,6 +10,9 @@ use crate::outcome::Outcome;
 use crate::report::Page;
 use crate::sys::supervise;
 
+/// Where a command keeps what is gone with the rescue system: memory, in any.
+const IN_MEMORY: &str = "/run/lifeboot";
+
 mod array_work;
 mod boot_loader;
 mod choice;

@@ -5,28 +5,25 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::say;
+use super::{IN_MEMORY, say};
 use crate::date;
 use crate::journal::Ran;
 use crate::report::log_text;
 use crate::sys::whole_file::WholeFile;
-
-/// Memory, in any rescue system.
-const FOLDER: &str = "/run/lifeboot";
 
 /// Keeps it, and says where. That it cannot be kept stops nothing.
 pub(super) fn keep(ran: &[Ran]) {
     if ran.is_empty() {
         return;
     }
-    match put(Path::new(FOLDER), ran) {
+    match put(Path::new(IN_MEMORY), ran) {
         Ok(path) => say(&format!(
             "lifeboot: what programs of the patient said is in {} (lost when this system \
              is switched off)",
             path.display()
         )),
         Err(error) => say(&format!(
-            "lifeboot: what programs of the patient said could not be kept in {FOLDER}: {error}"
+            "lifeboot: what programs of the patient said could not be kept in {IN_MEMORY}: {error}"
         )),
     }
 }

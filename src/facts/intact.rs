@@ -6,11 +6,10 @@
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use md5::{Digest, Md5};
-
 use super::critical::Critical;
 use super::elf::Problem;
 use super::init::Init;
+use super::md5_sum;
 use super::packages::Ownership;
 use super::place::Place;
 use crate::sys::root_dir::{Kind, RootDir};
@@ -86,24 +85,13 @@ pub(super) fn is_of(root: &RootDir, owners: &Ownership, file: &Path, path: &Path
     let is_small = root
         .symlink_metadata(file)
         .is_ok_and(|meta| meta.kind == Kind::File && meta.size <= PROGRAM_MAX);
-    is_small && sum(root, file).is_some_and(|sum| sum == wanted)
+    is_small && is_elf(root, file) && md5_sum::of(root, file, PROGRAM_MAX) == Some(wanted)
 }
 
-fn sum(root: &RootDir, file: &Path) -> Option<String> {
-    let mut bytes = root.open_file(file).ok()?.take(PROGRAM_MAX);
-    let mut piece = vec![0; 64 << 10];
-    let mut hash = Md5::new();
-    let mut is_first = true;
-    loop {
-        let count = bytes.read(&mut piece).ok()?;
-        let read = piece.get(..count).unwrap_or_default();
-        if is_first && !read.starts_with(b"\x7fELF") {
-            return None;
-        }
-        is_first = false;
-        if count == 0 {
-            return Some(hex::encode(hash.finalize()));
-        }
-        hash.update(read);
-    }
+fn is_elf(root: &RootDir, file: &Path) -> bool {
+    let mut start = [0; 4];
+    let read = root
+        .open_file(file)
+        .and_then(|mut f| f.read_exact(&mut start));
+    read.is_ok() && start == *b"\x7fELF"
 }

@@ -32,6 +32,7 @@ pub mod kernels;
 pub mod last_panic;
 pub mod layout;
 mod library_path;
+mod md5_sum;
 pub mod mdadm_conf;
 mod menus;
 pub mod mounts;

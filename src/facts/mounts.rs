@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text_file::TextFile;
+use super::text_file::{CHANGED_MAX, TextFile};
 use crate::assembly::Assembly;
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
@@ -10,9 +10,6 @@ use crate::sysroot::filesystems::{self, Filesystem, Match};
 use crate::sysroot::fstab::{self, BadLine, Entry};
 
 const LIMIT: u64 = 1 << 20;
-
-/// The largest configuration whose lines are changed.
-const ROOT_FILE_MAX: u64 = 256 << 10;
 
 /// What became of a line's device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +106,7 @@ impl Mounts {
             return;
         }
         let files = [menu, "/etc/default/grub"].into_iter();
-        let files = files.filter_map(|path| TextFile::read(root, path, ROOT_FILE_MAX).ok());
+        let files = files.filter_map(|path| TextFile::read(root, path, CHANGED_MAX).ok());
         self.root_files = files.collect();
     }
 

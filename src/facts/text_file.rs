@@ -8,6 +8,10 @@ use crate::journal::xattrs::{Attribute, changes};
 use crate::sys::root_dir::{Kind, RootDir};
 use crate::sys::xattr::{self, Xattrs};
 
+/// The largest file whose lines are changed, in bytes: configuration that people
+/// write is smaller.
+pub const CHANGED_MAX: u64 = 256 << 10;
+
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextFile {

@@ -132,8 +132,23 @@ fn downloaded(upgrade: HalfUpgrade) -> Result<Legs> {
     Ok(Legs::in_folder(&entry))
 }
 
+/// Keeps services from being started, and has the log that is heard.
+macro_rules! quiet {
+    () => {
+        r#"
+printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d
+chmod 755 usr/sbin/policy-rc.d
+touch var/log/dpkg.log
+"#
+    };
+}
+
+/// For a server that has downloaded everything before.
+const QUIET: &str = quiet!();
+
 /// Downloads everything first: the network has no part in the moment of death.
-const PREPARE: &str = r#"
+const PREPARE: &str = concat!(
+    r#"
 sed -i "s/$FROM/$TO/" etc/apt/sources.list
 mkdir "$KEEP"
 cp -P etc/resolv.conf "$KEEP/" || true
@@ -142,18 +157,9 @@ chroot . apt-get -q update
 chroot . apt-get -q -y --download-only full-upgrade
 rm etc/resolv.conf
 cp -P "$KEEP/resolv.conf" etc/ || true
-rm -r "$KEEP"
-printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d
-chmod 755 usr/sbin/policy-rc.d
-touch var/log/dpkg.log
-"#;
-
-/// The end of [`PREPARE`], for a server that has downloaded everything before.
-const QUIET: &str = r#"
-printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d
-chmod 755 usr/sbin/policy-rc.d
-touch var/log/dpkg.log
-"#;
+rm -r "$KEEP""#,
+    quiet!()
+);
 
 const TIDY: &str = "rm usr/sbin/policy-rc.d";
 

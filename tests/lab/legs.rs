@@ -94,12 +94,6 @@ impl Legs {
         self.mount(at, "ro,norecovery")
     }
 
-    /// Mounts the filesystem of the first leg, its journal replayed: not for
-    /// disks that are to stay as they are.
-    pub fn settle(&self, at: &Path) -> Result<Mounted> {
-        self.mount(at, "rw")
-    }
-
     /// Changes the filesystem: mounts the first leg at `at`, runs `change`
     /// there and brings the second leg to the same content.
     pub fn change(&self, at: &Path, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {

@@ -212,10 +212,7 @@ impl Patient {
 
     /// Runs `look` on its root filesystem with its journal replayed, on a copy.
     pub fn look_settled(&self, look: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let dir = self.work.join("settled");
-        let mounted = self.legs.copy_to(&dir)?.settle(&dir.join("mnt"))?;
-        look(mounted.path())?;
-        mounted.unmount()
+        self.settled(|copy| copy.look(look))
     }
 
     /// Runs `look` on a copy of it with its journal replayed.

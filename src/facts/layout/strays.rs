@@ -1,12 +1,11 @@
 //! Things that were written to the wrong place while a directory was replaced.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
+use crate::facts::md5_sum;
 use crate::facts::packages::Ownership;
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -221,7 +220,10 @@ fn compare(root: &RootDir, owners: &Ownership, new: &Path, old: &Path, home: &Pa
             _ => AtHome::Different,
         },
         (Kind::File, Kind::File) => {
-            let (new_sum, old_sum) = (md5(root, new), md5(root, old));
+            let (new_sum, old_sum) = (
+                md5_sum::of(root, new, u64::MAX),
+                md5_sum::of(root, old, u64::MAX),
+            );
             let alike = new_meta.mode == old_meta.mode
                 && (new_meta.uid, new_meta.gid) == (old_meta.uid, old_meta.gid);
             if new_sum.is_some() && new_sum == old_sum && alike {
@@ -234,17 +236,4 @@ fn compare(root: &RootDir, owners: &Ownership, new: &Path, old: &Path, home: &Pa
         }
         _ => AtHome::Different,
     }
-}
-
-fn md5(root: &RootDir, path: &Path) -> Option<String> {
-    let mut file = root.open_file(path).ok()?;
-    let mut hash = Md5::new();
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => break,
-            n => hash.update(&buffer[..n]),
-        }
-    }
-    Some(hex::encode(hash.finalize()))
 }

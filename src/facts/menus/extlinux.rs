@@ -1,8 +1,7 @@
 //! `extlinux.conf` (SYSLINUX 6, `doc/syslinux.txt` and `com32/menu`).
 
 use super::super::grub::{Decides, Entry, Loader, Menu, Way};
-use super::super::text_file::TextFile;
-use super::way::CONFIG_BYTES_MAX;
+use super::super::text_file::{CHANGED_MAX, TextFile};
 use crate::sys::root_dir::RootDir;
 
 const LIMIT: u64 = 1 << 20;
@@ -26,7 +25,7 @@ pub(super) fn collect(root: &RootDir) -> Option<Menu> {
     menu.unreadable = text.as_ref().err().map(ToString::to_string);
     let line = parse(&text.unwrap_or_default(), folder, &mut menu);
     menu.way = line.and_then(|line| {
-        let file = TextFile::read(root, path, CONFIG_BYTES_MAX).ok()?;
+        let file = TextFile::read(root, path, CHANGED_MAX).ok()?;
         let labels = menu.entries.iter().enumerate();
         // A label with a space has options behind it.
         let plain = labels.filter(|(_, entry)| !entry.title.contains(char::is_whitespace));

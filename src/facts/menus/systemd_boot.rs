@@ -4,9 +4,8 @@
 use glob::{MatchOptions, Pattern};
 
 use super::super::grub::{Decides, Entry, Loader, Menu, Way};
-use super::super::text_file::TextFile;
+use super::super::text_file::{CHANGED_MAX, TextFile};
 use super::bls::{self, BlsEntry};
-use super::way::CONFIG_BYTES_MAX;
 use crate::sys::root_dir::RootDir;
 
 const LIMIT: u64 = 1 << 20;
@@ -37,7 +36,7 @@ pub(super) fn collect(root: &RootDir) -> Option<Menu> {
     let images = [place, "/boot"].map(|place| root.read_dir(format!("{place}/EFI/Linux")));
     let has_images = images.into_iter().flatten().any(|list| !list.is_empty());
     let names = fill(&mut menu, found, &config, has_images);
-    let file = TextFile::read(root, &path, CONFIG_BYTES_MAX);
+    let file = TextFile::read(root, &path, CHANGED_MAX);
     menu.way = file.ok().map(|file| {
         let lines = file.text.lines().enumerate();
         let own = lines.filter(|(_, line)| default_of(line).is_some());

@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::text_file::TextFile;
+use super::super::text_file::{CHANGED_MAX, TextFile};
 use super::choice::{self, Item};
 use crate::sys::root_dir::RootDir;
-
-/// The largest configuration whose lines are changed.
-pub(super) const CONFIG_BYTES_MAX: u64 = 256 << 10;
 
 /// The environment block has this length and no other.
 const BLOCK_BYTES: u64 = 1024;
@@ -64,7 +61,7 @@ impl Way {
                 variable("saved_entry")?
             }
             [value] => {
-                let file = TextFile::read(root, config, CONFIG_BYTES_MAX).ok()?;
+                let file = TextFile::read(root, config, CHANGED_MAX).ok()?;
                 let lines = file.text.lines().enumerate();
                 let mut own = lines.filter(|(_, line)| sets(line, value));
                 let (index, _) = own.next()?;

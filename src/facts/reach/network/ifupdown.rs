@@ -8,13 +8,10 @@ use std::collections::BTreeSet;
 use super::super::boot::Boot;
 use super::super::glob::Budget;
 use super::{Interface, Invalid, Said, Stack};
-use crate::facts::text_file::TextFile;
+use crate::facts::text_file::{CHANGED_MAX, TextFile};
 use crate::sys::root_dir::RootDir;
 
 const FILE: &str = "/etc/network/interfaces";
-
-/// The largest file whose lines are changed.
-const CHANGED_MAX: u64 = 256 << 10;
 
 /// Files that may be drawn in by one another.
 const FILES_MAX: usize = 200;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::program::Program;
 use crate::facts::reach::boot::Boot;
-use crate::facts::text_file::TextFile;
+use crate::facts::text_file::{CHANGED_MAX, TextFile};
 use crate::sys::root_dir::{Kind, RootDir};
 
 const USER: &str = "sshd";
@@ -16,8 +16,6 @@ const USER: &str = "sshd";
 /// Copies of passwd: of the shadow tools, and of Debian's daily one.
 const COPIES: [&str; 2] = ["/etc/passwd-", "/var/backups/passwd.bak"];
 
-/// The largest passwd whose lines are changed.
-const PASSWD_MAX: u64 = 256 << 10;
 const LIMIT: u64 = 4 << 20;
 
 /// What distributions build in. The program has one of them.
@@ -100,9 +98,9 @@ fn user(root: &RootDir, boot: &Boot<'_>, program: &Program) -> Option<Separation
 /// passwd and the line that its copies have of the user: of passwd(5) with a
 /// number that nobody has, and no shell.
 fn saved(root: &RootDir) -> Option<(TextFile, String)> {
-    let file = TextFile::read(root, "/etc/passwd", PASSWD_MAX).ok()?;
+    let file = TextFile::read(root, "/etc/passwd", CHANGED_MAX).ok()?;
     let lines = COPIES.iter().filter_map(|copy| {
-        let text = root.read_text(copy, PASSWD_MAX).ok()?;
+        let text = root.read_text(copy, CHANGED_MAX).ok()?;
         let mut lines = text.lines();
         lines
             .find(|line| line.split(':').next() == Some(USER))
