@@ -90,6 +90,8 @@ impl fmt::Display for Boot {
 
 /// The end of the boot, as soon as the console shows it.
 pub fn end(console: &str) -> Option<Boot> {
+    // SeaBIOS moves the cursor in the middle of GRUB's words, as its timer ticks.
+    let console = &*console::strip_ansi_codes(console);
     if console.contains(" login: ") {
         return Some(Boot::Login);
     }

@@ -1,6 +1,8 @@
 //! What the test programs `trees` and `machines` have in common.
 
 use std::env;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -52,14 +54,24 @@ pub fn trial(
     work: String,
     case: impl FnOnce(&Path) -> Result<()> + Send + 'static,
 ) -> Trial {
-    Trial::test(name, move || verdict(super::in_work_dir(&work, case)))
+    let name = name.into();
+    let shown = name.clone();
+    Trial::test(name, move || {
+        verdict(&shown, super::in_work_dir(&work, case))
+    })
 }
 
-/// The outcome of a trial with all the causes of its failure.
-fn verdict(result: Result<()>) -> Result<(), Failed> {
+/// The outcome of a trial with all the causes of its failure, which also go to
+/// the file that `scripts/test` prints at its end.
+fn verdict(name: &str, result: Result<()>) -> Result<(), Failed> {
     result.map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-        Failed::from(causes.join("\n  because "))
+        let causes = causes.join("\n  because ");
+        let file = super::work_folder().join("failures.txt");
+        let file = OpenOptions::new().append(true).create(true).open(file);
+        // The test program itself says it too.
+        let _ = file.and_then(|mut file| writeln!(file, "{name}: {causes}"));
+        Failed::from(causes)
     })
 }
 
