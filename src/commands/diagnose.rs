@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::{choice, patient};
+use super::{choice, patient, session};
 use super::{print, print_json, say};
 use crate::cli::DiagnoseArgs;
 use crate::facts::Facts;
@@ -19,7 +19,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome> {
                 .with_context(|| format!("{} holds no facts of lifeboot", path.display()))?;
             patient::judge(facts, None)
         }
-        None => look(args)?,
+        None => look(args)?.decided(&session::terms(&args.terms, false)),
     };
     if args.json {
         print_json(&report)?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::patient::{Patient, no_root};
-use super::{print, print_json};
+use super::{print, print_json, session};
 use crate::cli::LogArgs;
 use crate::journal::{self, Ran, Transaction};
 use crate::outcome::Outcome;
@@ -23,6 +23,10 @@ struct Whole {
 }
 
 pub(super) fn run(args: &LogArgs) -> Result<Outcome> {
+    if args.session {
+        print(&session::log()?)?;
+        return Ok(Outcome::Boots);
+    }
     let patient = Patient::look(&args.target)?;
     let answer = match patient.sysroot() {
         Some(sysroot) => found(args, &sysroot.root),

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::cli::{Cli, Command, RepairArgs};
+use crate::cli::{Cli, Command};
 use crate::outcome::Outcome;
 use crate::report::Page;
 use crate::sys::supervise;
@@ -21,6 +21,7 @@ mod elf;
 mod elsewhere;
 mod explain;
 mod fetch;
+mod guided;
 mod history;
 mod keys;
 mod legs;
@@ -34,6 +35,7 @@ mod read_test;
 mod rehearse;
 mod repair;
 mod rounds;
+mod session;
 mod supply;
 mod survey;
 mod undo;
@@ -55,7 +57,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Some(Command::Log(args)) => log::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
-        None => repair::run(&RepairArgs::default()),
+        None => guided::run(&cli.guided),
     }
 }
 
@@ -64,7 +66,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
 pub fn needs_supervisor(cli: &Cli) -> bool {
     let on_disks = |target: &crate::cli::Target| target.root.is_none();
     match &cli.command {
-        None | Some(Command::Legs(_)) => true,
+        None => on_disks(&cli.guided.target),
+        Some(Command::Legs(_)) => true,
         Some(Command::Diagnose(args)) => on_disks(&args.target) && args.facts.is_none(),
         Some(Command::Fetch(args)) => on_disks(&args.target),
         Some(Command::Repair(args)) => on_disks(&args.target),
@@ -112,6 +115,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// A line of progress, to standard error.
 pub(crate) fn say(line: &str) {
+    session::note(line);
     let _ = writeln!(io::stderr(), "{}", wrapped(line));
 }
 

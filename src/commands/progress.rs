@@ -21,6 +21,7 @@ const TOLD_ALL: usize = 100;
 /// Says which step of a repair is done, or taken back.
 pub(super) fn steps() -> impl FnMut(&Step<'_>) {
     let mut told: Option<Instant> = None;
+    let started = Instant::now();
     move |step| {
         let is_last = step.index + 1 == step.total;
         let due = told.is_none_or(|at| at.elapsed() >= BETWEEN_STEPS);
@@ -29,12 +30,22 @@ pub(super) fn steps() -> impl FnMut(&Step<'_>) {
         }
         told = Some(Instant::now());
         let back = if step.undo { "back: " } else { "" };
+        let left = left(started.elapsed(), step.index, step.total);
         say(&format!(
-            "[{}/{}] {back}{}",
+            "[{}/{}{left}] {back}{}",
             step.index + 1,
             step.total,
             step.action
         ));
+    }
+}
+
+/// What the steps left take, by those that are done: nothing where that is soon.
+fn left(elapsed: Duration, done: usize, total: usize) -> String {
+    let left = elapsed.as_secs() * total.saturating_sub(done) as u64;
+    match left.checked_div(done as u64) {
+        Some(seconds) if seconds >= BETWEEN_STEPS.as_secs() => format!(", about {seconds} s left"),
+        _ => String::new(),
     }
 }
 
@@ -129,6 +140,14 @@ fn line(what: &str, [done, total]: [u64; 2], elapsed: Duration, note: &str) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_tell_what_is_left_of_long_work() {
+        let left = |seconds, done| super::left(Duration::from_secs(seconds), done, 1000);
+        assert_eq!(left(0, 0), "");
+        assert_eq!(left(10, 100), ", about 90 s left");
+        assert_eq!(left(100, 999), "");
+    }
 
     #[test]
     fn a_line_tells_speed_time_left_and_the_note() {

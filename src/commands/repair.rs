@@ -1,25 +1,25 @@
 //! `lifeboot repair`: plan, consent, commit under the journal, look again.
 
 use anyhow::{Context, Result, bail};
-use dialoguer::Confirm;
 use serde_json::json;
 
 use super::package_folders::PackageFolders;
 use super::patient::{Patient, diagnosed};
 use super::rounds::{self, Round};
-use super::{array_work, boot_loader, choice, fetch, output, progress, rehearse};
+use super::{array_work, boot_loader, choice, fetch, guided, output, progress, rehearse, session};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
 use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Stock, Summary, Supplies};
 use crate::outcome::Outcome;
-use crate::repairs::{ArrayWork, Plan, Repair};
-use crate::report::{Report, plan_text, text};
+use crate::repairs::{ArrayWork, Plan};
+use crate::report::{Report, first_screen, text};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
 use crate::sysroot::{Search, SysrootInfo};
 
 pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
+    session::keep_log();
     if let Some(id) = args.only.iter().find(|id| by_id(id).is_none()) {
         say(&format!(
             "lifeboot: there is no finding {id:?}; lifeboot explain lists all"
@@ -35,8 +35,9 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         opened.close()?;
         return Ok(outcome);
     }
+    let terms = session::terms(&args.terms, args.guided && is_interactive());
     say("lifeboot: looking at the patient, writing nothing ...");
-    let mut before = diagnosed(&args.target)?;
+    let mut before = diagnosed(&args.target)?.decided(&terms);
     if let Some(target) = choice::of_root(&args.target, &before, args.json)? {
         return run(&RepairArgs {
             target,
@@ -54,7 +55,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
             return Ok(before.verdict.kind.outcome());
         }
         finish(args, &before, &open)?;
-        before = diagnosed(&args.target)?;
+        before = diagnosed(&args.target)?.decided(&terms);
     }
     if args.network {
         // Before the plan, which says then what was fetched.
@@ -65,7 +66,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         return run(&args);
     }
     if !args.json {
-        print(&text(&before))?;
+        print(&shown(args, &before))?;
     }
     let plan = before.plan.clone().only(&args.only);
     if plan.repairs.is_empty() {
@@ -74,7 +75,8 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     if args.plan {
         return show_plan(args, &before, &plan);
     }
-    let Some((plan, token)) = consent(args, plan)? else {
+    let _alone = session::alone(&args.target)?;
+    let Some((plan, token)) = consent(args, &before, plan)? else {
         if args.json {
             print_json(&json!({ "before": before, "committed": null }))?;
         }
@@ -101,10 +103,20 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         print(&format!(
             "\nREPAIRED: {}. What is left:\n\n{}",
             done.join("; "),
-            text(&after)
+            shown(args, &after)
         ))?;
     }
     Ok(after.verdict.kind.outcome())
+}
+
+/// The report; where one decision after the other is asked for, what fits the
+/// screen.
+fn shown(args: &RepairArgs, report: &Report) -> String {
+    let asks = !args.yes && !args.plan && args.only.is_empty() && is_interactive();
+    match asks {
+        true => first_screen(report),
+        false => text(report),
+    }
 }
 
 pub(super) fn root_of(report: &Report) -> Result<&SysrootInfo> {
@@ -134,11 +146,7 @@ fn agree_to_finish(args: &RepairArgs, id: &str) -> Result<bool> {
         ));
         return Ok(false);
     }
-    Confirm::new()
-        .with_prompt(format!("Finish the interrupted change {id} first?"))
-        .default(false)
-        .interact()
-        .context("asking on the terminal")
+    guided::agrees(&format!("Finish the interrupted change {id} first?"))
 }
 
 /// Brings the interrupted change to its end.
@@ -184,7 +192,7 @@ fn show_plan(args: &RepairArgs, before: &Report, plan: &Plan) -> Result<Outcome>
 }
 
 /// The agreed part of the plan; none when nothing was agreed to.
-fn consent(args: &RepairArgs, plan: Plan) -> Result<Option<(Plan, WriteToken)>> {
+fn consent(args: &RepairArgs, before: &Report, plan: Plan) -> Result<Option<(Plan, WriteToken)>> {
     let named = !args.only.is_empty();
     // What cannot be taken back is only done when it was asked for by name.
     let plan = if args.yes && !named {
@@ -207,33 +215,12 @@ fn consent(args: &RepairArgs, plan: Plan) -> Result<Option<(Plan, WriteToken)>> 
         ));
         return Ok(None);
     }
-    let mut agreed = Plan::default();
-    for repair in plan.repairs {
-        if ask(&repair)? {
-            agreed.repairs.push(repair);
-        }
-    }
+    let agreed = guided::decide(&args.target, before, plan)?;
     if agreed.repairs.is_empty() {
         say("lifeboot: nothing was changed.");
         return Ok(None);
     }
     Ok(Some((agreed, WriteToken::granted("asked on the terminal"))))
-}
-
-fn ask(repair: &Repair) -> Result<bool> {
-    let one = Plan {
-        repairs: vec![repair.clone()],
-        ..Plan::default()
-    };
-    print(&format!("\n{}", plan_text(&one)))?;
-    Confirm::new()
-        .with_prompt(match &repair.work {
-            Some(_) => "Do this? It CANNOT be undone",
-            None => "Do this repair? Nothing has been written so far",
-        })
-        .default(false)
-        .interact()
-        .context("asking on the terminal")
 }
 
 /// Asked once more when it is known what programs of the patient would change.
@@ -248,11 +235,7 @@ fn agree_to_result(args: &RepairArgs, outcome: &rehearse::Outcome) -> Result<boo
     if args.yes || !args.only.is_empty() {
         return Ok(true);
     }
-    Confirm::new()
-        .with_prompt("Make these changes on the patient? lifeboot undo takes them back")
-        .default(false)
-        .interact()
-        .context("asking on the terminal")
+    guided::agrees("Make these changes on the patient? lifeboot undo takes them back")
 }
 
 fn nothing_done(
@@ -366,12 +349,14 @@ fn commit_files(
         rehearsed.check(root)?;
     }
     let disks = boot_loader::disks(patient.survey(), sysroot, plan, images, &mut actions)?;
+    let mut ran = outcome.ran.clone();
+    ran.extend(session::so_far());
     let none = Stock::default();
     let stock = rehearsed.map_or(&none, |rehearsed| &rehearsed.stock);
     let supplies = Supplies {
         stock,
         disks: &disks,
-        programs: &outcome.ran,
+        programs: &ran,
     };
     let tell = &mut progress::steps();
     let summary =

@@ -1,11 +1,10 @@
 //! `lifeboot undo`: takes a repair back, step by step, from its journal.
 
 use anyhow::{Context, Result, bail};
-use dialoguer::Confirm;
 use serde_json::json;
 
 use super::patient::{self, Patient};
-use super::{is_interactive, print, print_json, progress, say};
+use super::{guided, is_interactive, print, print_json, progress, say, session};
 use crate::cli::UndoArgs;
 use crate::journal::{self, State, Transaction};
 use crate::outcome::Outcome;
@@ -14,6 +13,7 @@ use crate::sys::supervise::uninterrupted;
 use crate::sysroot::{Search, SysrootInfo};
 
 pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
+    session::keep_log();
     say("lifeboot: looking for repairs to take back ...");
     let patient = Patient::look(&args.target)?;
     patient::announce(&patient);
@@ -39,6 +39,7 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     if !args.json {
         print(&format!("{}\n", describe(wanted)))?;
     }
+    let _alone = session::alone(&args.target)?;
     let Some(token) = consent(args)? else {
         if args.json {
             print_json(&json!({ "undone": null, "would_undo": wanted }))?;
@@ -75,11 +76,7 @@ fn consent(args: &UndoArgs) -> Result<Option<WriteToken>> {
         ));
         return Ok(None);
     }
-    let agreed = Confirm::new()
-        .with_prompt("Take this repair back?")
-        .default(false)
-        .interact()
-        .context("asking on the terminal")?;
+    let agreed = guided::agrees("Take this repair back?")?;
     Ok(agreed.then(|| WriteToken::granted("asked on the terminal")))
 }
 

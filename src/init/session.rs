@@ -8,24 +8,18 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::console::Console;
 use super::supervisor::Supervisor;
 use crate::sys::machine::Leave;
 use crate::sys::process::{Change, spawn_in_foreground};
+use crate::sys::shell;
 use crate::sys::tty::{self, Settings};
 
 /// This very program, whatever its name in the image is.
 const SELF: &str = "/proc/self/exe";
-
-/// Where shells are looked for, with the arguments they need.
-const SHELLS: &[(&str, &[&str])] = &[
-    ("/bin/sh", &[]),
-    ("/usr/bin/sh", &[]),
-    ("/bin/busybox", &["sh"]),
-];
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -87,7 +81,7 @@ impl<'a> Session<'a> {
 
     /// A shell, if the image has one.
     pub fn run_shell(&self) -> Result<(), Leave> {
-        let Some((path, arguments)) = find_shell() else {
+        let Some((path, arguments)) = shell::find() else {
             self.console.say("there is no shell in this image");
             return Ok(());
         };
@@ -179,13 +173,6 @@ fn tool(arguments: &[String]) -> Command {
     let mut command = Command::new(SELF);
     command.arg0("lifeboot").args(arguments);
     command
-}
-
-fn find_shell() -> Option<(PathBuf, &'static [&'static str])> {
-    SHELLS
-        .iter()
-        .map(|(path, arguments)| (PathBuf::from(path), *arguments))
-        .find(|(path, _)| path.is_file())
 }
 
 /// The second half of the line that scripts look for.

@@ -6,9 +6,10 @@ use crate::facts::Facts;
 use crate::finding::Findings;
 use crate::repairs::Plan;
 use crate::survey::WriteProof;
-use crate::verdict::Verdict;
+use crate::verdict::{Terms, Verdict};
 
 pub mod elf_text;
+mod guided_text;
 mod health_text;
 pub mod history_text;
 mod legs_text;
@@ -21,6 +22,7 @@ pub mod verify_text;
 pub mod way_text;
 mod wrap;
 
+pub use guided_text::{finding_text, first_screen, question_text};
 pub use legs_text::legs as legs_text;
 pub use read_test_text::read_test as read_test_text;
 pub use survey_text::survey as survey_text;
@@ -66,5 +68,12 @@ impl Report {
             target: String::new(),
             writes: Vec::new(),
         }
+    }
+
+    /// The same with what the operator said of time.
+    #[must_use]
+    pub fn decided(mut self, terms: &Terms) -> Self {
+        self.verdict = self.verdict.decided(&self.plan, terms);
+        self
     }
 }

@@ -7,7 +7,7 @@ use crate::finding::{Evidence, Finding};
 use crate::repairs::{Download, Plan, Repair};
 use crate::survey::WriteProof;
 use crate::sysroot::{Origin, Search};
-use crate::verdict::{Kind, Survival, Verdict};
+use crate::verdict::{Confidence, Kind, Survival, Verdict};
 
 /// Evidence lines shown of each finding.
 const EVIDENCE: usize = 8;
@@ -19,7 +19,7 @@ pub fn text(report: &Report) -> String {
     if !report.findings.is_empty() {
         page.heading("FINDINGS");
         for found in &report.findings {
-            finding(&mut page, found);
+            finding(&mut page, found, EVIDENCE);
         }
     }
     if !report.plan.repairs.is_empty() || !report.plan.refused.is_empty() {
@@ -33,17 +33,28 @@ pub fn text(report: &Report) -> String {
             page.item(&format!("  {:<10}  ", unknown.stage.word()), 14, &line);
         }
     }
+    confidence(&mut page, &report.verdict.confidence);
     history(&mut page, report);
     earlier(&mut page, report);
     writes(&mut page, &report.writes);
     page.finish()
 }
 
-fn verdict(page: &mut Page, report: &Report) {
+pub(super) fn verdict(page: &mut Page, report: &Report) {
     let verdict = &report.verdict;
     let word = verdict.kind.word().to_uppercase();
     page.line(&format!("{word}: {}", verdict.headline));
     page.item("  ", 2, &next(verdict, report));
+    for reason in &verdict.reformat_because {
+        page.item("  ", 2, &format!("Why: {reason}."));
+    }
+    for line in verdict
+        .decision
+        .iter()
+        .flat_map(|decision| decision.lines())
+    {
+        page.item("  ", 2, &line);
+    }
     page.item("  ", 2, &format!("System: {}.", system(&report.facts)));
     if verdict.kind == Kind::Boots {
         let not = verdict.not_examined.join("; ");
@@ -89,6 +100,10 @@ fn next(verdict: &Verdict, report: &Report) -> String {
     match verdict.kind {
         Kind::Boots => "Next: reboot.".into(),
         Kind::HardwareFirst => "Next: copy the data away (ddrescue), repair nothing.".into(),
+        Kind::Reformat => format!(
+            "Next: lifeboot salvage DIR{} saves what is left; then reinstall",
+            report.target
+        ),
         _ if repairs > 0 => format!("{plan}Next: lifeboot repair{}", report.target),
         _ => match report.findings.first() {
             Some(first) => format!("Next: lifeboot explain {}", first.id),
@@ -124,17 +139,17 @@ fn system(facts: &Facts) -> String {
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding) {
+pub(super) fn finding(page: &mut Page, finding: &Finding, shown: usize) {
     page.item(
         "",
         2,
         &format!("{}  {}", finding.severity.word(), finding.id),
     );
     page.item("  ", 2, &format!("{}.", upper_first(&finding.title)));
-    for evidence in finding.evidence.iter().take(EVIDENCE) {
+    for evidence in finding.evidence.iter().take(shown) {
         page.item("    ", 6, &evidence_line(evidence));
     }
-    if let Some(more) = finding.evidence.len().checked_sub(EVIDENCE)
+    if let Some(more) = finding.evidence.len().checked_sub(shown)
         && more > 0
     {
         page.item(
@@ -204,7 +219,7 @@ fn plan(page: &mut Page, plan: &Plan) {
 }
 
 /// Long lists of the same kind of move are shortened.
-fn steps(page: &mut Page, repair: &Repair) {
+pub(super) fn steps(page: &mut Page, repair: &Repair) {
     const SHOWN: usize = 6;
     let edits = repair.edits.iter().map(ToString::to_string);
     let actions = repair.actions.iter().map(ToString::to_string);
@@ -292,6 +307,29 @@ fn shortened(line: &str) -> String {
     }
 }
 
+/// What the verdict stands on.
+fn confidence(page: &mut Page, confidence: &Confidence) {
+    let Confidence {
+        verified,
+        unverified,
+        stays,
+    } = confidence;
+    if verified.is_empty() {
+        return;
+    }
+    page.heading("HOW SURE THIS IS");
+    let parts = [
+        ("compared", verified),
+        ("not compared", unverified),
+        ("stays as it is", stays),
+    ];
+    for (what, lines) in parts {
+        for line in lines {
+            page.item("  ", 4, &format!("{what}: {line}"));
+        }
+    }
+}
+
 /// What happened last, where a system that does not boot tells it.
 fn history(page: &mut Page, report: &Report) {
     let Some(tree) = &report.facts.tree else {
@@ -338,7 +376,7 @@ fn writes(page: &mut Page, writes: &[WriteProof]) {
     }
 }
 
-fn upper_first(text: &str) -> String {
+pub(super) fn upper_first(text: &str) -> String {
     // Names of devices and files stay as they are spelled.
     let word = text.split(' ').next().unwrap_or_default();
     if !word.chars().all(|c| c.is_ascii_lowercase()) {

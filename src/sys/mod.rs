@@ -7,6 +7,7 @@
 pub mod boot_area;
 pub mod consent;
 pub mod contained;
+pub mod diary;
 pub mod direct;
 pub mod dm;
 pub mod durable;
@@ -31,6 +32,7 @@ pub mod pstore;
 pub mod retry;
 pub mod root_dir;
 pub mod scsi;
+pub mod shell;
 pub mod supervise;
 pub mod tty;
 pub mod uevent;

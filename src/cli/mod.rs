@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod terms;
+
+pub use terms::TermsArgs;
+
 /// Find out what stops this server from booting, and repair it
 ///
 /// Diagnosis writes nothing to any disk. Without a command: diagnose, then
 /// offer each repair (on a terminal).
 #[derive(Debug, Parser)]
 #[command(name = "lifeboot", version, max_term_width = 80)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Exit codes: 0 boots, 10 repairable, 20 reformat, 30 save the data first,
 40 undetermined, 1 lifeboot failed, 2 wrong usage.")]
@@ -17,6 +22,20 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Without a command.
+    #[command(flatten)]
+    pub guided: GuidedArgs,
+}
+
+/// Arguments of plain `lifeboot`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GuidedArgs {
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// How long to try
+    #[command(flatten)]
+    pub terms: TermsArgs,
 }
 
 /// The commands.
@@ -219,6 +238,9 @@ pub struct DiagnoseArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
+    /// How long to try
+    #[command(flatten)]
+    pub terms: TermsArgs,
     /// Read every file of every package, not only what the boot needs
     #[arg(long, conflicts_with = "facts")]
     pub verify: bool,
@@ -262,6 +284,9 @@ pub struct RepairArgs {
     /// Which patient
     #[command(flatten)]
     pub target: Target,
+    /// How long to try
+    #[command(flatten)]
+    pub terms: TermsArgs,
     /// Only show what would be done
     #[arg(long, conflicts_with_all = ["yes", "only"])]
     pub plan: bool,
@@ -278,6 +303,9 @@ pub struct RepairArgs {
     /// Use the network: fetch packages that are lacking (see `fetch`)
     #[arg(long)]
     pub network: bool,
+    /// Plain `lifeboot`.
+    #[arg(skip)]
+    pub guided: bool,
     /// The network may be used in the rehearsal, too.
     #[arg(skip)]
     pub in_rehearsal: bool,
@@ -305,6 +333,9 @@ pub struct LogArgs {
     /// letters of its ID)
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Show what was typed and done in this rescue system, with times
+    #[arg(long, conflicts_with_all = ["id", "json"])]
+    pub session: bool,
     /// Show every change and every line that was kept
     #[arg(long, requires = "id")]
     pub all: bool,

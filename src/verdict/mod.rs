@@ -2,6 +2,13 @@
 
 use serde::Serialize;
 
+mod confidence;
+mod decision;
+mod reformat;
+
+pub use confidence::Confidence;
+pub use decision::{DECIDE_BY, Decision, Terms, Way, duration};
+
 use crate::assembly::State;
 use crate::checks::survival;
 use crate::facts::Facts;
@@ -83,6 +90,14 @@ pub struct Verdict {
     pub risk: Option<Risk>,
     /// With each disk alone.
     pub survival: Vec<Survival>,
+    /// What it stands on.
+    pub confidence: Confidence,
+    /// Why a reinstall is recommended, where it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reformat_because: Vec<String>,
+    /// Repair or reinstall, and until when; none where nothing was agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// What this version does not look at on any machine.
     pub not_examined: &'static [&'static str],
 }
@@ -125,7 +140,13 @@ pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
             why: "only a directory was given; run without --root on the machine".into(),
         });
     }
-    let kind = kind(facts, findings, plan, &stops, seen_all);
+    let reasons = reformat::reasons(facts, &findings.found, plan);
+    let kind = match kind(facts, findings, plan, &stops, seen_all) {
+        Kind::HardwareFirst => Kind::HardwareFirst,
+        _ if !reasons.is_empty() => Kind::Reformat,
+        kind => kind,
+    };
+    let confidence = confidence::of(facts, findings, plan);
     // Work that cannot be taken back is offered, and promised nowhere.
     let plan = &plan.clone().revocable();
     let planned = !plan.repairs.is_empty();
@@ -137,6 +158,12 @@ pub fn weigh(facts: &Facts, findings: &Findings, plan: &Plan) -> Verdict {
         minutes: planned.then(|| plan.minutes()),
         risk: planned.then(|| plan.risk()),
         survival: survival(facts, kind, findings),
+        confidence,
+        reformat_because: match kind {
+            Kind::Reformat => reasons,
+            _ => Vec::new(),
+        },
+        decision: None,
         not_examined: NOT_EXAMINED,
     }
 }
@@ -204,6 +231,7 @@ fn headline(
         }
         (Kind::HardwareFirst, _) => "a disk is failing: save the data before anything".into(),
         (Kind::Repairable, Some((effect, stop))) => format!("{effect}: {stop}"),
+        (Kind::Reformat, Some((effect, stop))) => format!("{effect}: {stop}; too little is left"),
         (_, Some((effect, stop))) if plan.uncovered.is_empty() => {
             format!("{effect}: {stop}; that can be repaired, the rest is unknown")
         }
