@@ -266,14 +266,14 @@ fn on_a_terminal_each_repair_is_asked_about() {
     let root = dir.path().to_str().unwrap();
     let command = format!("{} repair --root {root}", env!("CARGO_BIN_EXE_lifeboot"));
     let sbin = dir.path().join("usr/sbin");
-    let refused = on_a_terminal(&command, "n");
+    let refused = on_a_terminal(&command, "n\n");
     assert!(refused.contains("nothing was changed"), "{refused}");
     assert!(!sbin.exists());
-    let done = on_a_terminal(&command, "y");
+    let done = on_a_terminal(&command, "y\n");
     assert!(done.contains("REPAIRED"), "{done}");
     assert!(sbin.join("four").exists());
     let undo = format!("{} undo --root {root}", env!("CARGO_BIN_EXE_lifeboot"));
-    assert!(on_a_terminal(&undo, "y").contains("UNDONE"));
+    assert!(on_a_terminal(&undo, "y\n").contains("UNDONE"));
     assert!(!sbin.exists());
 }
 

@@ -1,9 +1,8 @@
 //! Which of several systems is meant: asked only when somebody is there.
 
-use anyhow::{Context, Result};
-use dialoguer::Input;
+use anyhow::Result;
 
-use super::{is_interactive, say};
+use super::{guided, is_interactive, say};
 use crate::cli::Target;
 use crate::report::Report;
 use crate::sysroot::Search;
@@ -27,23 +26,17 @@ pub(super) fn of_root(target: &Target, report: &Report, as_json: bool) -> Result
         ));
     }
     let count = candidates.len();
-    let answer: String = Input::new()
-        .with_prompt(format!("Which one (1 to {count}, or nothing)"))
-        .allow_empty(true)
-        .validate_with(|text: &String| match text.trim() {
-            "" => Ok(()),
-            text => match text.parse() {
-                Ok(number) if (1..=count).contains(&number) => Ok(()),
-                _ => Err(format!("a number from 1 to {count}, or nothing")),
+    let prompt = format!("Which one (1 to {count}, or nothing)");
+    let index = loop {
+        let answer = guided::line(&prompt)?;
+        match answer.trim() {
+            "" | "q" => break None,
+            text => match text.parse::<usize>() {
+                Ok(number) if (1..=count).contains(&number) => break Some(number - 1),
+                _ => say(&format!("lifeboot: a number from 1 to {count}, or nothing")),
             },
-        })
-        .interact_text()
-        .context("asking on the terminal")?;
-    let index = answer
-        .trim()
-        .parse::<usize>()
-        .ok()
-        .and_then(|n| n.checked_sub(1));
+        }
+    };
     Ok(index
         .and_then(|index| candidates.get(index))
         .map(|chosen| Target {

@@ -1,7 +1,8 @@
 //! Plain `lifeboot`: the verdict, then one decision at a time.
 
+use std::io::{self, Write};
+
 use anyhow::{Context, Result};
-use dialoguer::Input;
 
 use super::patient::Patient;
 use super::{print, repair, say, session};
@@ -126,14 +127,21 @@ fn understand(line: &str) -> Answer {
     }
 }
 
-/// A line from the terminal, without keys that a serial line or a dumb terminal
-/// would not have.
+/// A line from the terminal: whole lines and no keys, so that nothing is sent
+/// which a serial line or a dumb terminal would not understand.
+///
+/// # Errors
+/// The terminal is gone.
 pub(super) fn line(prompt: &str) -> Result<String> {
-    Input::new()
-        .with_prompt(prompt)
-        .allow_empty(true)
-        .interact()
-        .context("asking on the terminal")
+    let mut out = io::stderr();
+    let mut text = String::new();
+    let asked = write!(out, "{prompt}: ").and_then(|()| out.flush());
+    let read = asked.and_then(|()| io::stdin().read_line(&mut text));
+    match read.context("asking on the terminal")? {
+        // Ctrl-D.
+        0 => Ok("q".to_owned()),
+        _ => Ok(text),
+    }
 }
 
 /// A shell of the rescue system with the patient mounted beside it, and back.
@@ -142,9 +150,13 @@ pub(super) fn look_around(target: &Target) -> Result<()> {
     let at = match patient.sysroot() {
         Some(sysroot) => {
             let path = sysroot.info.path.clone();
+            let note = match target.root.is_some() {
+                true => "what you change there by hand, lifeboot undo does not take back",
+                false => "it cannot be written",
+            };
             say(&format!(
-                "lifeboot: a shell of the rescue system; the patient is in {}, and cannot \
-                 be written. exit: back to the question",
+                "lifeboot: a shell of the rescue system; the patient is in {}: {note}. \
+                 exit: back to the question",
                 path.display()
             ));
             path

@@ -12,7 +12,7 @@ use crate::checks::by_id;
 use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Stock, Summary, Supplies};
 use crate::outcome::Outcome;
-use crate::repairs::{ArrayWork, Plan};
+use crate::repairs::{ArrayWork, Plan, Repair};
 use crate::report::{Report, first_screen, text};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
@@ -100,11 +100,13 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }))?;
     } else {
         let done: Vec<String> = rounds.iter().map(Round::words).collect();
-        print(&format!(
-            "\nREPAIRED: {}. What is left:\n\n{}",
-            done.join("; "),
-            shown(args, &after)
-        ))?;
+        let said = format!("\nREPAIRED: {}.", done.join("; "));
+        session::note(&said);
+        if asks(args) && brings_more(&before.plan, &after.plan) {
+            print(&format!("{said} Now more can be repaired.\n\n"))?;
+            return run(args);
+        }
+        print(&format!("{said} What is left:\n\n{}", shown(args, &after)))?;
     }
     Ok(after.verdict.kind.outcome())
 }
@@ -112,11 +114,22 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
 /// The report; where one decision after the other is asked for, what fits the
 /// screen.
 fn shown(args: &RepairArgs, report: &Report) -> String {
-    let asks = !args.yes && !args.plan && args.only.is_empty() && is_interactive();
-    match asks {
+    match asks(args) {
         true => first_screen(report),
         false => text(report),
     }
+}
+
+/// True when each repair is asked about.
+fn asks(args: &RepairArgs) -> bool {
+    let is_told = args.yes || args.plan || args.json || !args.only.is_empty();
+    !is_told && is_interactive()
+}
+
+/// True when something can be repaired that nobody was asked about yet.
+fn brings_more(before: &Plan, after: &Plan) -> bool {
+    let asked = |repair: &Repair| before.repairs.iter().any(|r| r.removes == repair.removes);
+    after.repairs.iter().any(|repair| !asked(repair))
 }
 
 pub(super) fn root_of(report: &Report) -> Result<&SysrootInfo> {

@@ -21,14 +21,9 @@ pub fn first_screen(report: &Report) -> String {
     let stops = |finding: &&Finding| finding.severity >= Severity::Degraded;
     let more = report.findings.iter().skip(NAMED).filter(stops).count();
     let unknown = report.verdict.unknown.len();
-    for (count, what) in [(more, "more findings"), (unknown, "things are not known")] {
-        if count > 0 {
-            page.item(
-                "  ",
-                2,
-                &format!("{count} {what}: [r] shows the whole report."),
-            );
-        }
+    if more + unknown > 0 {
+        let line = format!("Further findings: {more}; not known: {unknown}. [r] shows all.");
+        page.item("  ", 2, &line);
     }
     page.finish()
 }

@@ -7,7 +7,7 @@ use crate::facts::Facts;
 use crate::facts::Tree;
 use crate::facts::packages::Packages;
 use crate::finding::Finding;
-use crate::repairs::Plan;
+use crate::repairs::{Plan, Refused};
 
 use super::confidence::count;
 
@@ -27,6 +27,12 @@ pub(super) fn reasons(facts: &Facts, findings: &[Finding], plan: &Plan) -> Vec<S
     // What is on a filesystem that was not mounted is not lost.
     let is_elsewhere = |finding: &Finding| ELSEWHERE.contains(&finding.id.as_str());
     if plan.uncovered.is_empty() || findings.iter().any(is_elsewhere) {
+        return Vec::new();
+    }
+    // What a person can clear away is no reason; packages that nobody has are.
+    let waits =
+        |refused: &Refused| refused.wants.is_empty() && plan.uncovered.contains(&refused.removes);
+    if plan.refused.iter().any(waits) {
         return Vec::new();
     }
     let mut reasons = Vec::new();
