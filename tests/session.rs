@@ -64,7 +64,7 @@ fn guided(work: &Path) -> Result<()> {
     let screen = terminal.wait_for(PROMPT)?;
     for words in [
         "REPAIRABLE: it does not boot: /usr/sbin is a link to bin",
-        "Time: 0 of 45 min since",
+        "Time: 0 min of 45 min since",
         "A reinstall takes 4 h and goes back to a backup that is 1 d 2 h old",
         "DECISION 1 of 1",
         "Rename /usr/sbin.backup back to /usr/sbin",

@@ -2,7 +2,7 @@
 //! packages that are there: they download nothing, and nothing is removed from
 //! the cache. What that lacks Lifeboot itself may bring (`--network`).
 
-use super::{Download, Kind, Outline, Program, Risk, unpack_packages};
+use super::{Download, Kind, Outline, Program, Risk, cost, unpack_packages};
 use crate::facts::Facts;
 use crate::facts::packages::{Dpkg, Packages};
 use crate::finding::Finding;
@@ -15,9 +15,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// The operator's own files stay, and nobody is asked (dpkg(1)).
 const KEEP_CONFFILES: [&str; 2] = ["--force-confdef", "--force-confold"];
-
-/// Packages that a slow machine configures or unpacks in a minute.
-const PACKAGES_PER_MINUTE: usize = 40;
 
 fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
     let tree = facts.tree.as_ref()?;
@@ -74,13 +71,15 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
         false => programs.push(configure),
     }
     let count = unfinished.len() + untouched;
-    let minutes = 1 + u32::try_from(count / PACKAGES_PER_MINUTE).unwrap_or(0);
+    let download = download(dpkg);
+    let bytes = download.as_ref().map_or(0, |download| download.bytes);
+    let minutes = cost::packages(count).saturating_add(cost::fetched(bytes));
     Some(Outline {
         title,
         risk: Risk::Medium,
         programs,
         minutes,
-        download: download(dpkg),
+        download,
         ..Outline::default()
     })
 }

@@ -21,6 +21,7 @@ mod correct_fstab_device;
 mod correct_fstab_type;
 mod correct_interfaces;
 mod correct_root_parameter;
+mod cost;
 mod edit;
 mod enable_service;
 mod esp_files;
@@ -256,6 +257,28 @@ pub struct Repair {
 }
 
 impl Repair {
+    /// One that does nothing, in so many minutes.
+    #[cfg(test)]
+    pub fn for_tests(removes: Key, risk: Risk, minutes: u32) -> Self {
+        Self {
+            name: "nothing".into(),
+            title: "do nothing".into(),
+            removes,
+            expected: Vec::new(),
+            risk,
+            minutes,
+            edits: Vec::new(),
+            actions: Vec::new(),
+            unpack: Vec::new(),
+            programs: Vec::new(),
+            loaders: Vec::new(),
+            esp: None,
+            work: None,
+            wants: Vec::new(),
+            download: None,
+        }
+    }
+
     /// True when the finding may stay, about other files.
     pub fn may_be_partial(&self) -> bool {
         !self.unpack.is_empty() && restore_package_files::is_about_many(&self.removes.id)

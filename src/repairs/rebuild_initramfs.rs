@@ -1,6 +1,6 @@
 //! Lets the patient build an initramfs anew.
 
-use super::{Kind, Outline, Program, Risk};
+use super::{Kind, Outline, Program, Risk, cost};
 use crate::facts::packages::Packages;
 use crate::facts::{Facts, Tree};
 use crate::finding::Finding;
@@ -20,9 +20,6 @@ pub(super) const KIND: Kind = Kind {
     ],
     plan,
 };
-
-/// It packs a hundred megabytes.
-const MINUTES: u32 = 2;
 
 fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
     let tree = facts.tree.as_ref()?;
@@ -46,7 +43,7 @@ fn plan(facts: &Facts, finding: &Finding) -> Option<Outline> {
         title: format!("build the initramfs of the kernel {release} anew"),
         risk: Risk::Medium,
         programs: vec![program],
-        minutes: MINUTES,
+        minutes: cost::IMAGE,
         ..Outline::default()
     })
 }

@@ -2,7 +2,7 @@
 //! and lets it configure them then.
 
 use super::closed_set::{self, Lacking};
-use super::{Kind, Outline, Program, Risk, restore_package_files};
+use super::{Kind, Outline, Program, Risk, cost, restore_package_files};
 use crate::facts::packages::Packages;
 use crate::facts::toolbox::supply::label;
 use crate::facts::toolbox::{AtHand, Fetched};
@@ -120,12 +120,13 @@ fn plan(facts: &Facts, _finding: &Finding) -> Option<Outline> {
     }
     let mut outline = Outline {
         risk: Risk::Medium,
-        minutes: 2,
+        minutes: cost::unpacked(1),
         ..Outline::default()
     };
     match closed_set::choose(&tree.toolbox, dpkg) {
         Ok(set) => {
             outline.unpack = set.iter().map(|archive| Unpack::of(archive)).collect();
+            outline.minutes = cost::unpacked(set.len());
             outline.title = match outline.unpack.as_slice() {
                 [one] => format!("unpack {} and let dpkg configure it", one.label()),
                 several => format!(

@@ -131,11 +131,13 @@ impl Decision {
                     duration(self.minutes_gone),
                     clock(began),
                     duration(self.decide_by_minutes),
-                    duration(self.decide_by_minutes.saturating_mul(2)).replace(' ', "")
+                    duration(self.decide_by_minutes.saturating_mul(2))
+                        .replace(' ', "")
+                        .replace("min", "m")
                 ),
                 false => format!(
                     "Time: {} of {} since {} UTC; decide at {} (--decide-by changes it).",
-                    self.minutes_gone,
+                    duration(self.minutes_gone),
                     duration(self.decide_by_minutes),
                     clock(began),
                     clock(at)
@@ -179,7 +181,72 @@ pub fn duration(minutes: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::repairs::{Key, Repair, Risk};
+
+    fn plan() -> Plan {
+        let key = Key {
+            id: "packages/upgrade-interrupted".into(),
+            subject: "dpkg".into(),
+        };
+        Plan {
+            repairs: vec![Repair::for_tests(key, Risk::Medium, 90)],
+            ..Plan::default()
+        }
+    }
+
+    fn decided(terms: Terms) -> Verdict {
+        let plan = plan();
+        Verdict::for_tests(Kind::Repairable, plan.minutes()).decided(&plan, &terms)
+    }
+
+    #[test]
+    fn a_reinstall_that_is_shorter_is_recommended_with_the_reason() {
+        let terms = Terms {
+            reinstall: Some(60),
+            backup_age: Some(180),
+            ..Terms::default()
+        };
+        let verdict = decided(terms);
+        assert_eq!(verdict.kind, Kind::Reformat);
+        assert_eq!(
+            verdict.reformat_because,
+            ["the repair takes about 1 h 30 min, a reinstall 1 h, as you said"]
+        );
+        let decision = verdict.decision.unwrap();
+        assert_eq!(decision.shorter, Some(Way::Reinstall));
+        assert_eq!(
+            decision.lines(),
+            [
+                "A reinstall takes 1 h and goes back to a backup that is 3 h old; the repair \
+              about 1 h 30 min."
+            ]
+        );
+        let longer = Terms {
+            reinstall: Some(240),
+            ..terms
+        };
+        assert_eq!(decided(longer).kind, Kind::Repairable);
+    }
+
+    #[test]
+    fn the_moment_to_decide_is_told_when_it_has_come() {
+        let began = 1_795_590_119;
+        let at = |minutes: u64| Terms {
+            began: Some(began),
+            now: began + 60 * minutes,
+            ..Terms::default()
+        };
+        let lines = |minutes| decided(at(minutes)).decision.unwrap().lines();
+        assert_eq!(
+            lines(12),
+            ["Time: 12 min of 1 h since 07:01 UTC; decide at 08:01 (--decide-by changes it)."]
+        );
+        assert!(lines(60)[0].starts_with("THE TIME TO DECIDE HAS COME: 1 h since 07:01 UTC"));
+        assert!(lines(60)[0].ends_with("--decide-by 2h"));
+        assert_eq!(decided(Terms::default()).decision, None);
+    }
 
     #[test]
     fn minutes_are_told_as_people_say_them() {

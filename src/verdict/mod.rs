@@ -320,3 +320,23 @@ fn alone(facts: &Facts, disk: &Disk, kind: Kind, findings: &Findings) -> (Option
         _ => (None, "not even both together are known to boot".into()),
     }
 }
+
+#[cfg(test)]
+impl Verdict {
+    /// One of this kind, with a plan of so many minutes.
+    fn for_tests(kind: Kind, minutes: u32) -> Self {
+        Self {
+            kind,
+            headline: String::new(),
+            first_broken: None,
+            unknown: Vec::new(),
+            minutes: Some(minutes),
+            risk: None,
+            survival: Vec::new(),
+            confidence: Confidence::default(),
+            reformat_because: Vec::new(),
+            decision: None,
+            not_examined: NOT_EXAMINED,
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -33,7 +34,16 @@ impl UpgradeRow {
     /// Foretells and boots `patient`; repairs it, foretells and boots again.
     pub fn of(name: &str, patient: &Patient) -> Result<Self> {
         let before = looked_at(patient, "boot-before")?;
+        let began = Instant::now();
         let said = progress::step("  repairing", || patient.repair_here())?;
+        let foretold = said
+            .first()
+            .map(|report| &report["before"]["verdict"]["minutes"]);
+        progress::line(&format!(
+            "  foretold were {} min, it took {:.1} on this host",
+            foretold.map_or_else(|| "no".to_owned(), ToString::to_string),
+            began.elapsed().as_secs_f64() / 60.0
+        ));
         let after = match is_committed(&said) {
             false => None,
             true => Some(After::of(patient)?),
