@@ -8,16 +8,24 @@ mod tmux;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use libtest_mimic::Arguments;
 
+use lab::case::Case;
+use lab::machine_level::Patient;
 use lab::manifest::Manifest;
 use lab::mounts::Overlay;
 use lab::program::trial;
+use lab::qemu::Machine;
+use lab::rescue::Rescue;
 use lab::suite::Suite;
 use lab::{LIFEBOOT, base};
 use tmux::Terminal;
+
+/// The longest time for a step in an emulated machine.
+const PATIENCE: Duration = Duration::from_secs(200);
 
 /// Ends every question.
 const PROMPT: &str = "[q] stop:";
@@ -26,6 +34,7 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("guided", "session-guided".to_owned(), guided),
         trial("dumb", "session-dumb".to_owned(), dumb),
+        trial("serial", "session-serial".to_owned(), serial),
     ];
     lab::program::run_trials(Arguments::from_args(), Ok(trials))
 }
@@ -156,5 +165,36 @@ fn dumb(work: &Path) -> Result<()> {
         .lines()
         .find(|line| line.trim_end().chars().count() > 80);
     ensure!(long.is_none(), "a line is too long: {long:?}");
+    Ok(())
+}
+
+/// The outage in the rescue image: nothing is typed but the answers, on a serial
+/// line.
+fn serial(work: &Path) -> Result<()> {
+    let case = Case::named("usr-sbin-swapped")?;
+    let patient = Patient::of(&case, work)?;
+    let rescue = Rescue::build(Suite::Bookworm, Path::new(LIFEBOOT), work)?;
+    let machine = Machine::with_disks(&patient.disks());
+    let mut machine = rescue.start(machine, &[], work, "serial")?;
+    for (words, answer) in [("DECISION 1 of 1", "?"), ("Cause: ", "s")] {
+        machine.hear(words, PATIENCE)?;
+        machine.hear(PROMPT, PATIENCE)?;
+        machine.type_line(answer)?;
+    }
+    // busybox is in this rescue image; the patient is where the shell stands.
+    machine.hear("lifeboot (exit: back)#", PATIENCE)?;
+    machine.type_line("test -d usr/sbin.backup && echo it-$((40 + 2)); exit")?;
+    machine.hear("it-42", PATIENCE)?;
+    machine.hear(PROMPT, PATIENCE)?;
+    machine.type_line("y")?;
+    machine.hear("REPAIRED: 2 changes", PATIENCE)?;
+    machine.hear("BOOTS: ", PATIENCE)?;
+    let console = machine.power_off(PATIENCE)?;
+    // busybox asks the terminal where its cursor is; Lifeboot does not.
+    let (_, shown) = console.rsplit_once("it-42").unwrap_or_default();
+    let obeyed = shown
+        .chars()
+        .find(|c| c.is_control() && !"\r\n".contains(*c));
+    ensure!(obeyed.is_none(), "{obeyed:?} was sent: {shown:?}");
     Ok(())
 }
