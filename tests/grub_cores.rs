@@ -133,6 +133,37 @@ fn a_core_that_fits_is_silent_whatever_names_its_place() {
 }
 
 #[test]
+fn a_menu_in_a_directory_that_no_core_looks_in_is_told() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let root = server(&bench);
+    fs::create_dir(root.join("boot/grub2")).unwrap();
+    fs::rename(
+        root.join("boot/grub/grub.cfg"),
+        root.join("boot/grub2/grub.cfg"),
+    )
+    .unwrap();
+    let [a, b] = bench.mirror(&root);
+    install(&a, &own_core(&bench));
+    let prefix = format!("(mduuid/{ARRAY})/boot/grub2");
+    install(&b, &core(&bench, &prefix, None, &MODULES));
+    let missing = "bootloader/grub-config-missing";
+    let degraded = (missing, "degraded", "/boot/grub/grub.cfg");
+    let told_of_one = told(&diagnose(&[&a, &b]));
+    assert!(
+        told_of_one.iter().any(|(id, severity, subject)| {
+            (id.as_str(), severity.as_str(), subject.as_str()) == degraded
+        }),
+        "{told_of_one:?}"
+    );
+    install(&b, &own_core(&bench));
+    let answer = diagnose(&[&a, &b]);
+    expect(&answer, &[(missing, "blocker", "/boot/grub/grub.cfg")]);
+}
+
+#[test]
 fn a_core_of_another_place_is_told_with_its_disk() {
     if !is_root() {
         return;

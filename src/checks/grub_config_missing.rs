@@ -1,9 +1,11 @@
 //! GRUB is on the disk, but its configuration is not.
 
+use super::bios_boot::BiosBoot;
 use super::uefi_boot::UefiBoot;
 use super::{Check, boot_unseen};
 use crate::facts::Facts;
-use crate::finding::{Evidence, Findings, Severity, Stage};
+use crate::finding::{Evidence, Finding, Findings, Severity, Stage};
+use crate::survey::GrubCore;
 use crate::sysroot::Search;
 
 pub(super) const CHECK: Check = Check {
@@ -34,6 +36,7 @@ fn run(facts: &Facts, out: &mut Findings) {
     }
     let entries = tree.kernels.grub.as_ref().map(|grub| grub.entries.len());
     if entries.is_some_and(|count| count > 0) {
+        out.found.extend(elsewhere(facts));
         return;
     }
     let (seen, title) = match entries {
@@ -48,4 +51,42 @@ fn run(facts: &Facts, out: &mut Findings) {
         .with([Evidence::seen("/boot/grub/grub.cfg", seen).expected("entries")])
         .by_hand("in a chroot of the patient: update-grub");
     out.push(finding);
+}
+
+/// The menu lies in the other one of /boot/grub and /boot/grub2: every core looks
+/// in the directory that its prefix names, and only there.
+fn elsewhere(facts: &Facts) -> Option<Finding> {
+    let boot = BiosBoot::of(facts)?;
+    let menu = &boot.tree.kernels.grub.as_ref()?.path;
+    let (folder, _) = menu.rsplit_once('/')?;
+    let (_, own) = folder.rsplit_once('/')?;
+    let looks = |core: &GrubCore| {
+        let (_, last) = core.prefix.as_deref()?.rsplit_once('/')?;
+        matches!(last, "grub" | "grub2").then(|| last.to_owned())
+    };
+    let cores: Vec<_> = boot.own().collect();
+    let wrong: Vec<_> = cores
+        .iter()
+        .filter_map(|(disk, core)| Some((disk, looks(core)?)))
+        .filter(|(_, last)| last != own)
+        .collect();
+    let (_, last) = wrong.first()?;
+    let place = format!("/boot/{last}/grub.cfg");
+    let seen = wrong
+        .iter()
+        .map(|(disk, last)| Evidence::seen(&disk.name, format!("its GRUB looks in /boot/{last}")));
+    let severity = boot.severity(wrong.len());
+    Some(
+        CHECK
+            .finding(
+                severity,
+                &place,
+                format!("GRUB looks for its menu in /boot/{last}, and it lies in {folder}"),
+            )
+            .with(seen)
+            .with([Evidence::seen(menu, "a menu that GRUB does not look for")])
+            .by_hand(format!(
+                "in a chroot of the patient: grub-install, or move {menu} to {place}"
+            )),
+    )
 }
