@@ -64,7 +64,9 @@ fn place(to: &Path) -> Result<Place, String> {
     let shown = to.display();
     if to == Path::new("-") {
         return match io::stdout().is_terminal() {
-            true => Err("- wants a pipe: lifeboot salvage - | ssh HOST 'cat > NAME.tar.zst'".into()),
+            true => {
+                Err("- wants a pipe: lifeboot salvage - | ssh HOST 'cat > NAME.tar.zst'".into())
+            }
             false => Ok(Place::Pipe),
         };
     }

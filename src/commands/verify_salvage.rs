@@ -2,6 +2,7 @@
 //! was saved before.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dialoguer::Confirm;
@@ -12,15 +13,18 @@ use crate::cli::{Target, VerifyArgs};
 use crate::journal::{self, Action, Header};
 use crate::outcome::Outcome;
 use crate::report::salvage_text;
-use crate::salvage::verify::{self, Comparison};
 use crate::salvage;
+use crate::salvage::verify::{self, Comparison};
 use crate::sys::consent::WriteToken;
 use crate::sys::root_dir::RootDir;
 use crate::sys::supervise::uninterrupted;
 
+/// Between two lines of progress.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome> {
-    let root = RootDir::open(&args.root)
-        .with_context(|| format!("opening {}", args.root.display()))?;
+    let root =
+        RootDir::open(&args.root).with_context(|| format!("opening {}", args.root.display()))?;
     let mut found = compare(args, &root)?;
     let mut fixed = None;
     if args.fix_permissions {
@@ -57,8 +61,12 @@ fn outcome(found: &Comparison) -> Outcome {
 fn compare(args: &VerifyArgs, root: &RootDir) -> Result<Comparison> {
     let shown = args.salvage.display();
     let salvaged = salvage::open(&args.salvage)?;
-    verify::compare(salvaged, root, &mut |top| {
-        say(&format!("lifeboot: comparing {} ...", top.display()));
+    let mut told = Instant::now();
+    verify::compare(salvaged, root, &mut |path| {
+        if told.elapsed() >= BETWEEN_LINES {
+            told = Instant::now();
+            say(&format!("lifeboot: comparing {} ...", path.display()));
+        }
     })
     .with_context(|| format!("reading {shown}"))
 }
@@ -86,11 +94,10 @@ fn fix(args: &VerifyArgs, found: &Comparison) -> Result<Option<String>> {
     let sysroot = patient.sysroot().context("there is no root to repair")?;
     let info = sysroot.info.clone();
     // One path that cannot be changed keeps no other from being set right.
-    let (actions, refused): (Vec<Action>, Vec<Action>) = found
-        .fixes
-        .iter()
-        .cloned()
-        .partition(|action| journal::preflight(&sysroot.root, std::slice::from_ref(action)).is_ok());
+    let (actions, refused): (Vec<Action>, Vec<Action>) =
+        found.fixes.iter().cloned().partition(|action| {
+            journal::preflight(&sysroot.root, std::slice::from_ref(action)).is_ok()
+        });
     patient.close()?;
     if !refused.is_empty() {
         say(&format!(

@@ -106,7 +106,11 @@ fn faults(page: &mut Page, summary: &Summary) {
         let shown = summary.unread.len().min(NAMES) as u64;
         if summary.end.unread > shown {
             let more = summary.end.unread - shown;
-            page.item("  ", 4, &format!("and {more} more: the manifest lists them"));
+            page.item(
+                "  ",
+                4,
+                &format!("and {more} more: the manifest lists them"),
+            );
         }
     }
     if !summary.lost.is_empty() {
@@ -248,7 +252,10 @@ fn source(header: &Header) -> String {
     format!(
         "Salvage of {}, {}, made {} UTC.",
         header.host.as_deref().unwrap_or("a machine without a name"),
-        header.system.as_deref().unwrap_or("a system without a name"),
+        header
+            .system
+            .as_deref()
+            .unwrap_or("a system without a name"),
         date(header.time)
     )
 }
@@ -305,7 +312,10 @@ mod tests {
             one(Importance::Data, "/srv/\u{1b}[2J"),
         ];
         let text = verified(&found, "x", false);
-        assert!(text.starts_with("2 DIFFERENCES: 1 login, 1 data\n"), "{text}");
+        assert!(
+            text.starts_with("2 DIFFERENCES: 1 login, 1 data\n"),
+            "{text}"
+        );
         assert!(text.contains("missing (with 3 paths below it)"), "{text}");
         assert!(!text.contains('\u{1b}'));
         found.differences.clear();
@@ -330,7 +340,10 @@ mod tests {
             is_pipe: false,
         };
         let text = salvaged(&summary, &words);
-        assert!(text.contains("lifeboot verify '/mnt/a b.tar.zst'"), "{text}");
+        assert!(
+            text.contains("lifeboot verify '/mnt/a b.tar.zst'"),
+            "{text}"
+        );
         assert!(text.contains("salvage --with-secrets --root /x"), "{text}");
         assert!(text.contains("5120 MiB"), "{text}");
         assert!(text.contains("rsync -aHAXS"), "{text}");

@@ -20,6 +20,8 @@ pub struct Accounts {
     pub unread: Vec<(&'static str, String)>,
     user_names: HashMap<u32, String>,
     group_names: HashMap<u32, String>,
+    user_places: HashMap<String, usize>,
+    group_places: HashMap<String, usize>,
 }
 
 impl Accounts {
@@ -43,15 +45,31 @@ impl Accounts {
         let mut all = Self::default();
         for user in passwd.lines().filter_map(user) {
             let name = user.name.clone();
+            all.user_places
+                .entry(name.clone())
+                .or_insert(all.users.len());
             all.user_names.entry(user.uid).or_insert(name);
             all.users.push(user);
         }
         for group in group.lines().filter_map(self::group) {
             let name = group.name.clone();
+            all.group_places
+                .entry(name.clone())
+                .or_insert(all.groups.len());
             all.group_names.entry(group.gid).or_insert(name);
             all.groups.push(group);
         }
         all
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(*self.user_places.get(name)?)
+    }
+
+    /// The group of that name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(*self.group_places.get(name)?)
     }
 
     /// The name of a user.
@@ -70,8 +88,13 @@ impl Accounts {
             let system = ["/usr", "/bin", "/sbin", "/dev", "/proc", "/run", "/etc"];
             *home == "/" || !home.starts_with('/') || system.iter().any(|top| home.starts_with(top))
         };
-        let homes = self.users.iter().map(|user| user.home.trim_end_matches('/'));
-        homes.filter(|home| !home.is_empty() && !no_home(home)).collect()
+        let homes = self
+            .users
+            .iter()
+            .map(|user| user.home.trim_end_matches('/'));
+        homes
+            .filter(|home| !home.is_empty() && !no_home(home))
+            .collect()
     }
 }
 

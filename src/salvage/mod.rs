@@ -6,6 +6,7 @@
 //! `read`, `verify`. `docs/salvage.md` tells the format.
 
 mod accounts;
+mod acl;
 mod collect;
 mod defaults;
 mod folder;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tar::{Builder, EntryType, Header};
 
+use super::acl;
 use super::record::PathRecord;
 use super::shelf::{FILES, Shelf, Shelved, TOP};
 use crate::sys::whole_file::WholeFile;
@@ -145,13 +146,23 @@ fn entry(record: &PathRecord, kind: EntryType) -> io::Result<Entry<'_>> {
     // Names longer than a header has room for are left out: numbers stand.
     let _ = header.set_username(record.user.as_deref().unwrap_or_default());
     let _ = header.set_groupname(record.group.as_deref().unwrap_or_default());
-    let attributes = record.attributes().into_iter();
-    let pax = attributes.map(|(name, value)| (format!("SCHILY.xattr.{name}"), value));
+    let mut pax = Vec::new();
+    for (name, value) in record.attributes() {
+        let list = match name.as_str() {
+            "system.posix_acl_access" => Some("SCHILY.acl.access"),
+            "system.posix_acl_default" => Some("SCHILY.acl.default"),
+            _ => None,
+        };
+        if let (Some(list), Some(text)) = (list, acl::text(&value)) {
+            pax.push((list.to_owned(), text.into_bytes()));
+        }
+        pax.push((format!("SCHILY.xattr.{name}"), value));
+    }
     Ok(Entry {
         header,
         name: name_of(&record.path),
         link: None,
-        pax: pax.collect(),
+        pax,
     })
 }
 

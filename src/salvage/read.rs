@@ -46,7 +46,10 @@ pub fn open(path: &Path) -> Result<Salvaged> {
     let mut names = Vec::new();
     for entry in fs::read_dir(pages).with_context(|| format!("reading {}", pages.display()))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
             names.push(path);
         }
     }
@@ -120,8 +123,9 @@ impl Lines<'_> {
             if count == 0 {
                 return Ok(());
             }
-            let record = serde_json::from_slice(&line)
-                .map_err(|error| Stop::Cut(format!("a line of its manifest is damaged: {error}")))?;
+            let record = serde_json::from_slice(&line).map_err(|error| {
+                Stop::Cut(format!("a line of its manifest is damaged: {error}"))
+            })?;
             self.record(record)?;
         }
     }

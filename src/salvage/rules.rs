@@ -6,7 +6,7 @@ use std::path::Path;
 use glob::Pattern;
 
 /// Directories that are never entered: the kernel's, and what is made anew.
-const NEVER: [&str; 17] = [
+const NEVER: [&str; 21] = [
     "/proc",
     "/sys",
     "/dev",
@@ -15,6 +15,11 @@ const NEVER: [&str; 17] = [
     "/boot",
     "/.lifeboot",
     "/lost+found",
+    // Links to kernels.
+    "/vmlinuz",
+    "/vmlinuz.old",
+    "/initrd.img",
+    "/initrd.img.old",
     "/var/run",
     "/var/lock",
     "/var/tmp",
@@ -150,7 +155,7 @@ const OF_THE_DISKS: [&str; 9] = [
 
 /// What a running system writes by itself: mode and owner are compared, and
 /// nothing else.
-const RESTLESS: [&str; 29] = [
+const RESTLESS: [&str; 32] = [
     "/etc/adjtime",
     "/etc/resolv.conf",
     "/etc/passwd-",
@@ -178,6 +183,9 @@ const RESTLESS: [&str; 29] = [
     "/var/lib/plocate/**",
     "/var/lib/man-db/**",
     "/var/lib/sudo/**",
+    "/var/lib/pam/**",
+    "/var/lib/grub/**",
+    "/var/lib/shells.state",
     "/var/spool/anacron/**",
     "/var/spool/postfix/**",
 ];
@@ -356,7 +364,9 @@ mod tests {
     fn private_keys_are_known_by_their_first_line() {
         assert!(has_private_key(b"x\n-----BEGIN OPENSSH PRIVATE KEY-----\n"));
         assert!(has_private_key(b"-----BEGIN PRIVATE KEY-----\n"));
-        assert!(!has_private_key(b"-----BEGIN CERTIFICATE-----\nPRIVATE KEY"));
+        assert!(!has_private_key(
+            b"-----BEGIN CERTIFICATE-----\nPRIVATE KEY"
+        ));
         assert!(!has_private_key(b"-----BEGIN "));
     }
 

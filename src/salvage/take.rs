@@ -89,7 +89,10 @@ mod tests {
     fn each_path_is_taken_noted_or_left() {
         assert_eq!(kept("/etc/x", true, false), Some(Kept::Taken));
         assert_eq!(kept("/etc/fstab", false, false), Some(Kept::Reference));
-        assert_eq!(kept("/etc/ld.so.cache", false, false), Some(Kept::Generated));
+        assert_eq!(
+            kept("/etc/ld.so.cache", false, false),
+            Some(Kept::Generated)
+        );
         assert_eq!(kept("/etc/shadow", false, false), Some(Kept::Secret));
         assert_eq!(kept("/etc/shadow", false, true), Some(Kept::Taken));
         assert_eq!(kept("/usr/bin/own", false, false), Some(Kept::Taken));

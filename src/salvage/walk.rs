@@ -57,7 +57,11 @@ impl Walk {
             without: without.to_owned(),
             faults: Vec::new(),
         };
-        walk.push(directory, PathBuf::from("/"), root.symlink_metadata("/")?.dev)?;
+        walk.push(
+            directory,
+            PathBuf::from("/"),
+            root.symlink_metadata("/")?.dev,
+        )?;
         Ok(walk)
     }
 
@@ -137,5 +141,8 @@ impl Walk {
 
 /// True when `path` is one of `tops`, or below one, or above one.
 pub fn is_asked(path: &Path, tops: &[PathBuf]) -> bool {
-    tops.is_empty() || tops.iter().any(|top| path.starts_with(top) || top.starts_with(path))
+    tops.is_empty()
+        || tops
+            .iter()
+            .any(|top| path.starts_with(top) || top.starts_with(path))
 }

@@ -147,11 +147,8 @@ impl CopyFolder {
             return Ok(false);
         }
         clear(&parent, PART.as_ref())?;
-        let flags = OFlag::O_WRONLY
-            | OFlag::O_CREAT
-            | OFlag::O_EXCL
-            | OFlag::O_NOFOLLOW
-            | OFlag::O_CLOEXEC;
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = fcntl::openat(&parent, PART, flags, Mode::from_bits_truncate(0o600))?;
         let written = File::from(fd).write_all(content);
         if let Err(error) = written {
@@ -255,7 +252,10 @@ mod tests {
         assert!(folder.file(file, b"two", &rights).unwrap());
         let top = dir.path().join("new/top");
         let found = fs::metadata(top.join("a")).unwrap();
-        assert_eq!((found.mode() & 0o7777, found.mtime()), (0o640, 1_000_000_000));
+        assert_eq!(
+            (found.mode() & 0o7777, found.mtime()),
+            (0o640, 1_000_000_000)
+        );
         assert_eq!(fs::metadata(&top).unwrap().mode() & 0o777, 0o700);
         folder.hard_link(file, Path::new("b")).unwrap();
         folder.hard_link(file, Path::new("b")).unwrap();

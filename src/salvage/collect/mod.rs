@@ -106,7 +106,9 @@ pub fn collect(
             }
         }
         for (path, error) in walk.faults() {
-            collector.unread(path, &error, shelf.as_mut()).context(target)?;
+            collector
+                .unread(path, &error, shelf.as_mut())
+                .context(target)?;
         }
         told(collector.read.min(total), total);
     }
@@ -147,4 +149,3 @@ fn reads(area: Area, size: u64, options: &Options) -> bool {
         Area::Data => options.hash_limit.is_none_or(|limit| size <= limit),
     }
 }
-

@@ -27,6 +27,9 @@ const LINKS_MAX: usize = 1 << 20;
 /// Paths of each kind that the summary names.
 const NAMED_MAX: usize = 1000;
 
+/// What somebody without Lifeboot needs.
+const README: &[u8] = include_bytes!("../readme.txt");
+
 /// What is known before the walk.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'c> {
@@ -267,7 +270,8 @@ impl Collector<'_> {
         let size = step.details.meta.size;
         match record.kept {
             Kept::Taken | Kept::Reference => {
-                if area == Area::Added && self.added.saturating_add(size) > self.known.options.added_limit
+                if area == Area::Added
+                    && self.added.saturating_add(size) > self.known.options.added_limit
                 {
                     record.kept = Kept::TooLarge;
                     return Ok(());
@@ -281,7 +285,9 @@ impl Collector<'_> {
                 }
                 self.read = self.read.saturating_add(size);
             }
-            Kept::Data if record.same_as.is_none() && reads(Area::Data, size, self.known.options) => {
+            Kept::Data
+                if record.same_as.is_none() && reads(Area::Data, size, self.known.options) =>
+            {
                 match content::hash(directory, step) {
                     Ok(sum) => record.sha256 = Some(sum),
                     Err(error) => {
@@ -381,6 +387,7 @@ impl Collector<'_> {
             self.manifest.add(&Record::Tree(tree.clone()), shelf)?;
         }
         self.summary.trees = trees;
+        shelf.page(Path::new("README.txt"), README)?;
         let end = Record::End(self.summary.end.clone());
         self.manifest.add(&end, shelf)?;
         self.manifest.turn(shelf)

@@ -19,12 +19,12 @@ pub(super) fn compare(
 ) -> Vec<(Difference, bool)> {
     let mut all = Vec::new();
     for then in users {
-        let found = now.users.iter().find(|user| user.name == then.name);
+        let found = now.user(&then.name);
         let paths = stale[0].get(&then.name).copied().unwrap_or(0);
         all.extend(user(then, found, paths));
     }
     for then in groups {
-        let found = now.groups.iter().find(|group| group.name == then.name);
+        let found = now.group(&then.name);
         let paths = stale[1].get(&then.name).copied().unwrap_or(0);
         all.extend(group(then, found, paths));
     }

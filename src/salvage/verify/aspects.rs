@@ -184,20 +184,14 @@ impl Id<'_> {
 /// The number that the owner has now; none when there is no such user.
 fn wanted_user(record: &PathRecord, accounts: &Accounts) -> Option<u32> {
     match &record.user {
-        Some(name) => {
-            let user = accounts.users.iter().find(|user| user.name == *name);
-            user.map(|user| user.uid)
-        }
+        Some(name) => accounts.user(name).map(|user| user.uid),
         None => Some(record.uid),
     }
 }
 
 fn wanted_group(record: &PathRecord, accounts: &Accounts) -> Option<u32> {
     match &record.group {
-        Some(name) => {
-            let group = accounts.groups.iter().find(|group| group.name == *name);
-            group.map(|group| group.gid)
-        }
+        Some(name) => accounts.group(name).map(|group| group.gid),
         None => Some(record.gid),
     }
 }

@@ -80,7 +80,10 @@ impl<'r> Places<'r> {
         if found.kind != Some(Kind::File) {
             return Ok(true);
         }
-        if record.size.is_some_and(|size| size != found.details.meta.size) {
+        if record
+            .size
+            .is_some_and(|size| size != found.details.meta.size)
+        {
             return Ok(false);
         }
         let Some(then) = &record.sha256 else {

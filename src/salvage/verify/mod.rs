@@ -2,6 +2,7 @@
 //! Nothing is changed here; what a fix would do is told as actions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -87,8 +88,8 @@ impl Comparison {
     }
 }
 
-/// Compares what the salvage says with `root`; `told` hears which directory of
-/// the top is being compared.
+/// Compares what the salvage says with `root`; `told` hears each path before it
+/// is compared.
 ///
 /// # Errors
 /// The salvage cannot be read.
@@ -112,14 +113,9 @@ pub fn compare(
         stale: [BTreeMap::new(), BTreeMap::new()],
         answer: Comparison::default(),
     };
-    let mut top = PathBuf::new();
     let ended = salvaged.records(&mut |record| {
         if let Record::Path(path) = &record {
-            let here: PathBuf = path.path.components().take(2).collect();
-            if here != top {
-                told(&here);
-                top = here;
-            }
+            told(&path.path);
         }
         comparer.record(record);
         Ok(())
@@ -133,7 +129,7 @@ pub fn compare(
 struct Comparer<'r> {
     rules: Rules,
     accounts: Accounts,
-    now: HashMap<(String, String), Package>,
+    now: packages::Now,
     then: HashMap<String, Package>,
     users: Vec<super::record::User>,
     groups: Vec<super::record::Group>,
@@ -142,7 +138,7 @@ struct Comparer<'r> {
     masked: HashSet<PathBuf>,
     /// A directory that is missing or no directory: what was below it is only
     /// counted.
-    gone: Option<(PathBuf, Option<usize>)>,
+    gone: Option<(PathBuf, usize)>,
     /// Users and groups by name: paths that still have their old number.
     stale: [BTreeMap<String, u64>; 2],
     answer: Comparison,
@@ -169,10 +165,9 @@ impl Comparer<'_> {
         if record.kind == Kind::Link && record.target.as_deref() == Some(Path::new("/dev/null")) {
             self.masked.insert(record.path.clone());
         }
-        if let Some((gone, difference)) = &self.gone {
+        if let Some((gone, at)) = &self.gone {
             if record.path.starts_with(gone) {
-                let difference = difference.and_then(|at| self.answer.differences.get_mut(at));
-                if let Some(difference) = difference {
+                if let Some(difference) = self.answer.differences.get_mut(*at) {
                     difference.below += 1;
                 }
                 return;
@@ -181,11 +176,7 @@ impl Comparer<'_> {
         }
         let found = match self.places.look(&record.path) {
             Ok(found) => found,
-            Err(error) => {
-                let path = encode(&record.path);
-                self.answer.unread_now.push((path, error.to_string()));
-                return;
-            }
+            Err(error) => return self.unread(record, &error),
         };
         let mut aspects = match &found {
             None => vec![Aspect::Missing],
@@ -197,13 +188,17 @@ impl Comparer<'_> {
             match self.places.holds(record, found) {
                 Ok(true) => {}
                 Ok(false) => aspects.push(Aspect::Content),
-                Err(error) => {
-                    let path = encode(&record.path);
-                    self.answer.unread_now.push((path, error.to_string()));
-                }
+                Err(error) => self.unread(record, &error),
             }
         }
         self.settle(record, found.as_ref(), aspects);
+    }
+
+    fn unread(&mut self, record: &PathRecord, error: &io::Error) {
+        if self.answer.unread_now.len() < DIFFERENCES_MAX {
+            let path = encode(&record.path);
+            self.answer.unread_now.push((path, error.to_string()));
+        }
     }
 
     /// True when other content is a difference at all.
@@ -227,12 +222,16 @@ impl Comparer<'_> {
         let at = self.answer.differences.len();
         let fix = found.and_then(|found| aspects::fix(record, found, &aspects, &self.accounts));
         let can_be_fixed = fix.is_some() && aspects.iter().all(Aspect::is_of_rights);
-        self.answer.fixes.extend(fix);
+        if self.rules.is_restless(&record.path) {
+            aspects.retain(Aspect::is_of_rights);
+        }
         self.count_stale(&mut aspects);
         if aspects.iter().any(|aspect| *aspect == Aspect::Missing) && self.may_be_missing(record) {
             aspects.clear();
         }
         let is_noted = self.is_noted(record, &aspects);
+        // A new version of a package may bring other rights.
+        self.answer.fixes.extend(fix.filter(|_| !is_noted));
         if !aspects.is_empty() {
             let (importance, mut what) = importance::of(record, &aspects, &self.rules);
             if aspects.contains(&Aspect::Missing) {
@@ -249,9 +248,9 @@ impl Comparer<'_> {
                 is_noted,
             );
         }
-        if is_directory && is_gone {
-            let told = self.answer.differences.len() > at;
-            self.gone = Some((record.path.clone(), told.then_some(at)));
+        // Where it is not told itself, what was in it is.
+        if is_directory && is_gone && self.answer.differences.len() > at {
+            self.gone = Some((record.path.clone(), at));
         }
     }
 
@@ -259,8 +258,12 @@ impl Comparer<'_> {
     fn count_stale(&mut self, aspects: &mut Vec<Aspect>) {
         aspects.retain(|aspect| {
             let (which, name) = match aspect {
-                Aspect::Owner { stale: Some(name), .. } => (0, name),
-                Aspect::Group { stale: Some(name), .. } => (1, name),
+                Aspect::Owner {
+                    stale: Some(name), ..
+                } => (0, name),
+                Aspect::Group {
+                    stale: Some(name), ..
+                } => (1, name),
                 _ => return true,
             };
             *self.stale[which].entry(name.clone()).or_default() += 1;
@@ -271,12 +274,14 @@ impl Comparer<'_> {
     /// What comes with a package, or by itself, is not told on its own.
     fn may_be_missing(&self, record: &PathRecord) -> bool {
         let is_absent = || {
-            let package = record.package.as_deref().and_then(|name| self.then.get(name));
+            let package = record
+                .package
+                .as_deref()
+                .and_then(|name| self.then.get(name));
             package.is_some_and(|package| packages::is_changed(package, &self.now))
         };
         match record.kept {
             Kept::Generated | Kept::Standing => true,
-            _ if self.rules.is_restless(&record.path) => true,
             Kept::Default => is_absent(),
             _ => record.kind == Kind::Directory && is_absent(),
         }
@@ -287,11 +292,15 @@ impl Comparer<'_> {
         let only_content = aspects
             .iter()
             .all(|aspect| matches!(aspect, Aspect::Content | Aspect::Missing));
-        let package = record.package.as_deref().and_then(|name| self.then.get(name));
+        let package = record
+            .package
+            .as_deref()
+            .and_then(|name| self.then.get(name));
         let is_other = package.is_some_and(|package| packages::is_changed(package, &self.now));
         match record.kept {
             Kept::Reference => only_content,
-            Kept::Default | Kept::Standing => is_other,
+            Kept::Default => only_content && is_other,
+            Kept::Standing => is_other,
             _ => false,
         }
     }

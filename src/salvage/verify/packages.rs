@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Difference, Importance};
 use crate::salvage::record::Package;
 
-/// By name and architecture.
-pub(super) type Now = HashMap<(String, String), Package>;
+/// By name; several where there are several architectures.
+pub(super) type Now = HashMap<String, Vec<Package>>;
 
 /// Packages with a version in their name: a new installation has others.
 const KERNELS: [&str; 4] = [
@@ -17,26 +17,24 @@ const KERNELS: [&str; 4] = [
 ];
 
 pub(super) fn by_name(packages: &[Package]) -> Now {
-    let on_disk = packages.iter().filter(|package| is_on_disk(package));
-    on_disk
-        .map(|package| {
-            let key = (package.name.clone(), package.architecture.clone());
-            (key, package.clone())
-        })
-        .collect()
+    let mut now = Now::new();
+    for package in packages.iter().filter(|package| is_on_disk(package)) {
+        let all = now.entry(package.name.clone()).or_default();
+        all.push(package.clone());
+    }
+    now
 }
 
 fn is_on_disk(package: &Package) -> bool {
     !matches!(package.state.as_str(), "config-files" | "not-installed")
 }
 
+/// The one for the same machine, or one for all where that changed.
 fn find<'n>(then: &Package, now: &'n Now) -> Option<&'n Package> {
-    let own = now.get(&(then.name.clone(), then.architecture.clone()));
-    // Of a package for all machines there may be one for this one, and back.
-    own.or_else(|| {
-        let mut any = ["all", "amd64", "arm64", "noarch", "x86_64", "any"].into_iter();
-        any.find_map(|architecture| now.get(&(then.name.clone(), architecture.to_owned())))
-    })
+    let is_for_all = |package: &Package| package.architecture == "all";
+    let all = now.get(&then.name)?;
+    let own = all.iter().find(|one| one.architecture == then.architecture);
+    own.or_else(|| all.iter().find(|one| is_for_all(one) || is_for_all(then)))
 }
 
 /// True when it is absent now, or another version.

@@ -46,8 +46,6 @@ pub struct Details {
     pub meta: Meta,
     /// Its kind, as `stat(2)` tells it.
     pub format: SFlag,
-    /// The rest of its modification time.
-    pub mtime_nsec: i64,
     /// The number of a device.
     pub device: u64,
     /// Bytes that it takes on the disk: fewer than its size where it has holes.
@@ -64,7 +62,6 @@ impl Directory {
         Ok(Details {
             meta: Meta::new(&found),
             format: SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits()),
-            mtime_nsec: found.st_mtime_nsec,
             device: found.st_rdev,
             allocated: u64::try_from(found.st_blocks)
                 .unwrap_or(0)

@@ -94,7 +94,6 @@ pub fn automatic_names(root: &RootDir) -> Option<Vec<(String, String)>> {
         control::field(stanza, "Auto-Installed").is_some_and(|value| value == b"1")
     });
     let text = |stanza: &[u8], field: &str| control::text(stanza, field).unwrap_or_default();
-    let names =
-        marked.map(|(_, stanza)| (text(stanza, "Package"), text(stanza, "Architecture")));
+    let names = marked.map(|(_, stanza)| (text(stanza, "Package"), text(stanza, "Architecture")));
     Some(names.collect())
 }
