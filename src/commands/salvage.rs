@@ -17,6 +17,7 @@ use crate::salvage::{self, Folder, Options, Packed, Shelf, Summary};
 use crate::sys::inside::is_inside;
 use crate::sys::root_dir::RootDir;
 use crate::sys::whole_file::WholeFile;
+use crate::sysroot::disks_below;
 
 /// Where it goes.
 enum Place {
@@ -40,6 +41,7 @@ pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
     let patient = Patient::look_at_tree(&args.target)?;
     patient::announce(&patient);
     let done = save(&patient, &place, args);
+    let disks = patient.sysroot().map(|sysroot| sysroot.info.disks.clone());
     patient.close()?;
     let summary = done?;
     if args.json {
@@ -50,6 +52,12 @@ pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
         target: args.to.to_string_lossy().into_owned(),
         patient: args.target.words(),
         is_pipe: matches!(place, Place::Pipe),
+        on_disks: match &place {
+            Place::Pipe => Vec::new(),
+            Place::Folder(folder) | Place::File { folder, .. } => {
+                disks_below(folder, &disks.unwrap_or_default())
+            }
+        },
     };
     let text = salvage_text::salvaged(&summary, &words);
     match place {

@@ -27,6 +27,8 @@ pub struct Words {
     pub patient: String,
     /// True when it went down a pipe.
     pub is_pipe: bool,
+    /// Disks of the patient that the target lies on.
+    pub on_disks: Vec<String>,
 }
 
 /// What a salvage came to.
@@ -56,6 +58,19 @@ pub fn salvaged(summary: &Summary, words: &Words) -> String {
         false => &format!("lifeboot verify {}", shell_words::quote(&words.target)),
     };
     page.item("  ", 2, &format!("After the new installation: {verify}"));
+    let line = "README.txt in it tells how it is put back, with tar and zstd alone.";
+    page.item("  ", 2, line);
+    if header.secrets {
+        let line = "It holds password hashes and private keys, and is not encrypted.";
+        page.item("! ", 2, line);
+    }
+    if !words.on_disks.is_empty() {
+        let line = format!(
+            "It lies on {}, a disk of the patient: move it away before a reformat.",
+            words.on_disks.join(", ")
+        );
+        page.item("! ", 2, &line);
+    }
     if summary.already > 0 {
         let line = format!("{} files were there already, the same.", summary.already);
         page.item("  ", 2, &line);
@@ -338,8 +353,10 @@ mod tests {
             target: "/mnt/a b.tar.zst".into(),
             patient: " --root /x".into(),
             is_pipe: false,
+            on_disks: vec!["sda".into()],
         };
         let text = salvaged(&summary, &words);
+        assert!(text.contains("! It lies on sda, a disk"), "{text}");
         assert!(
             text.contains("lifeboot verify '/mnt/a b.tar.zst'"),
             "{text}"

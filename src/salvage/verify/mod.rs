@@ -178,6 +178,11 @@ impl Comparer<'_> {
             Ok(found) => found,
             Err(error) => return self.unread(record, &error),
         };
+        if let Some(found) = &found
+            && self.is_told_by_another_name(record, found)
+        {
+            return;
+        }
         let mut aspects = match &found {
             None => vec![Aspect::Missing],
             Some(found) => aspects::of(record, found, &self.accounts),
@@ -192,6 +197,16 @@ impl Comparer<'_> {
             }
         }
         self.settle(record, found.as_ref(), aspects);
+    }
+
+    /// What differs of a file with several names is told by the first of them.
+    fn is_told_by_another_name(&mut self, record: &PathRecord, found: &found::Found) -> bool {
+        let Some(first) = &record.same_as else {
+            return false;
+        };
+        let id = |of: &found::Found| (of.details.meta.dev, of.details.meta.ino);
+        let other = self.places.look(first).ok().flatten();
+        other.is_some_and(|other| id(&other) == id(found))
     }
 
     fn unread(&mut self, record: &PathRecord, error: &io::Error) {
@@ -226,7 +241,7 @@ impl Comparer<'_> {
             aspects.retain(Aspect::is_of_rights);
         }
         self.count_stale(&mut aspects);
-        if aspects.iter().any(|aspect| *aspect == Aspect::Missing) && self.may_be_missing(record) {
+        if aspects.contains(&Aspect::Missing) && self.may_be_missing(record) {
             aspects.clear();
         }
         let is_noted = self.is_noted(record, &aspects);
