@@ -350,6 +350,10 @@ pub struct SalvageArgs {
     /// Take secrets along: password hashes, private keys. Not encrypted
     #[arg(long)]
     pub with_secrets: bool,
+    /// Encrypt to this key (age1..., "ssh-ed25519 ...", or a file of such), and
+    /// take secrets along (may be repeated)
+    #[arg(long, value_name = "KEY|FILE")]
+    pub encrypt_to: Vec<String>,
     /// Take /root and the dot files in the homes of users along
     #[arg(long)]
     pub home: bool,

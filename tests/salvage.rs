@@ -16,7 +16,7 @@ use serde_json::Value;
 use lab::half_upgrade::{self, HalfUpgrade};
 use lab::mounts::{self, Overlay};
 use lab::suite::Suite;
-use lab::{base, program, run};
+use lab::{base, disks, program, run};
 
 fn main() -> ExitCode {
     let trials = vec![
@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         program::trial("hostile", "salvage-hostile".into(), hostile),
         program::trial("full-target", "salvage-full".into(), full_target),
         program::trial("half-upgraded", "salvage-half".into(), half_upgraded),
+        program::trial("encrypted", "salvage-encrypted".into(), encrypted),
+        program::trial("one-leg", "salvage-leg".into(), one_leg),
         program::trial("fix-permissions", "salvage-fix".into(), fix_permissions),
     ];
     program::run_trials(Arguments::from_args(), Ok(trials))
@@ -367,6 +369,60 @@ fn half_upgraded(work: &Path) -> Result<()> {
     let output = verify(&root, &target, &["--json"])?;
     ensure!(matches!(output.status.code(), Some(1 | 10)), "{output:?}");
     Ok(())
+}
+
+/// What is encrypted is opened by age itself, with each of the keys.
+fn encrypted(work: &Path) -> Result<()> {
+    let server = base::root(Suite::Bookworm)?;
+    let script = "rm -f age ssh ssh.pub ssh.zst age.zst other; \
+        age-keygen -o age 2> /dev/null; age-keygen -o other 2> /dev/null; \
+        age-keygen -y age > recipients; ssh-keygen -q -t ed25519 -N '' -f ssh";
+    run::shell("making keys", work, script)?;
+    let target = fresh(work, "x.tar.zst.age")?;
+    let keys = work.join("recipients").display().to_string();
+    let ssh = fs::read_to_string(work.join("ssh.pub"))?;
+    let options = ["--encrypt-to", &keys, "--encrypt-to", ssh.trim()];
+    let output = salvage(&target, &server, &options)?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(said.contains("age -d -i KEY") && !said.contains("NOT IN IT\n  /etc/shadow"));
+    let script = "for key in age ssh; do age -d -i $key -o $key.zst x.tar.zst.age; done; \
+        cmp age.zst ssh.zst; ! age -d -i other x.tar.zst.age > /dev/null 2>&1; \
+        zstd -q -t age.zst; tar --zstd -tf age.zst | grep -x lifeboot-salvage/files/etc/shadow";
+    run::shell("opening it", work, script)?;
+    same(&server, &work.join("age.zst"))?;
+    let refused = verify(&server, &target, &[])?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    ensure!(
+        refused.status.code() == Some(1) && said.contains("age -d"),
+        "{said}"
+    );
+    let words = [&["salvage"], &options[..]].concat();
+    let plain = lifeboot(&words, &work.join("x.tar.zst"), &server)?;
+    ensure!(
+        plain.status.code() == Some(2),
+        "a name that hides it: {plain:?}"
+    );
+    Ok(())
+}
+
+/// One disk of a mirror is enough, and is not written to.
+fn one_leg(work: &Path) -> Result<()> {
+    let legs = disks::healthy(Suite::Bookworm)?;
+    let target = fresh(work, "leg.tar.zst")?;
+    let [first, _] = &legs.disks()[..] else {
+        anyhow::bail!("two disks expected");
+    };
+    // A write through a loop device changes the time of its file; the tests of
+    // `storage` compare every byte.
+    let before = fs::metadata(first)?.modified()?;
+    let mut command = Command::new(lab::LIFEBOOT);
+    command.arg("salvage").arg(&target).arg("--disk").arg(first);
+    run::output("saving from one disk", &mut command)?;
+    ensure!(
+        fs::metadata(first)?.modified()? == before,
+        "it was written to"
+    );
+    same(&base::root(Suite::Bookworm)?, &target)
 }
 
 fn overlay(server: &Path, at: &Path, script: &str) -> Result<Overlay> {

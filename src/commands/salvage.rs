@@ -13,7 +13,7 @@ use super::{print, print_json, say};
 use crate::cli::{HashMode, SalvageArgs};
 use crate::outcome::Outcome;
 use crate::report::salvage_text;
-use crate::salvage::{self, Folder, Options, Packed, Shelf, Summary};
+use crate::salvage::{self, Folder, Options, Packed, Recipient, Sealed, Shelf, Summary, Target};
 use crate::sys::inside::is_inside;
 use crate::sys::root_dir::RootDir;
 use crate::sys::whole_file::WholeFile;
@@ -27,7 +27,8 @@ enum Place {
 }
 
 pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
-    let place = match place(&args.to) {
+    let keys = salvage::recipients(&args.encrypt_to)?;
+    let place = match place(&args.to, !keys.is_empty()) {
         Ok(place) => place,
         Err(why) => {
             say(&format!("lifeboot: {why}"));
@@ -40,7 +41,7 @@ pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
     }
     let patient = Patient::look_at_tree(&args.target)?;
     patient::announce(&patient);
-    let done = save(&patient, &place, args);
+    let done = save(&patient, &place, args, &keys);
     let disks = patient.sysroot().map(|sysroot| sysroot.info.disks.clone());
     patient.close()?;
     let summary = done?;
@@ -52,6 +53,7 @@ pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
         target: args.to.to_string_lossy().into_owned(),
         patient: args.target.words(),
         is_pipe: matches!(place, Place::Pipe),
+        is_encrypted: !keys.is_empty(),
         on_disks: match &place {
             Place::Pipe => Vec::new(),
             Place::Folder(folder) | Place::File { folder, .. } => {
@@ -68,7 +70,7 @@ pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
     Ok(Outcome::Boots)
 }
 
-fn place(to: &Path) -> Result<Place, String> {
+fn place(to: &Path, is_encrypted: bool) -> Result<Place, String> {
     let shown = to.display();
     if to == Path::new("-") {
         return match io::stdout().is_terminal() {
@@ -78,17 +80,25 @@ fn place(to: &Path) -> Result<Place, String> {
             false => Ok(Place::Pipe),
         };
     }
+    let name = to.file_name().and_then(|name| name.to_str());
+    if is_encrypted && !name.is_some_and(|name| name.ends_with(".age")) {
+        return Err("what is encrypted is one file: name it NAME.tar.zst.age, or -".into());
+    }
     if to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Ok(Place::Folder(to.to_owned()));
     }
-    let name = to.file_name().and_then(|name| name.to_str());
+    let endings = [".zst", ".age"];
     match name {
-        Some(name) if name.ends_with(".zst") || name.ends_with(".tzst") => {
+        Some(name) if name.ends_with(endings[usize::from(is_encrypted)]) => {
             let folder = to.parent().filter(|parent| !parent.as_os_str().is_empty());
             Ok(Place::File {
                 folder: folder.unwrap_or(Path::new(".")).to_owned(),
                 name: name.to_owned(),
             })
+        }
+        // An ending that tells of what is not done.
+        Some(name) if name.ends_with(".age") && !is_encrypted => {
+            Err("to encrypt it, name a key with --encrypt-to".into())
         }
         _ => Err(format!(
             "what {shown} shall be is not clear: name a file {shown}.tar.zst, or a folder {shown}/"
@@ -96,13 +106,18 @@ fn place(to: &Path) -> Result<Place, String> {
     }
 }
 
-fn save(patient: &Patient, place: &Place, args: &SalvageArgs) -> Result<Summary> {
+fn save(
+    patient: &Patient,
+    place: &Place,
+    args: &SalvageArgs,
+    keys: &[Recipient],
+) -> Result<Summary> {
     let Some(sysroot) = patient.sysroot() else {
         return Err(no_root(patient.search()));
     };
     refuse_inside(&sysroot.root, place)?;
     let options = Options {
-        secrets: args.with_secrets,
+        secrets: args.with_secrets || !keys.is_empty(),
         home: args.home,
         only: args.only.clone(),
         without: args.without.clone(),
@@ -113,7 +128,7 @@ fn save(patient: &Patient, place: &Place, args: &SalvageArgs) -> Result<Summary>
         },
         added_limit: args.limit.saturating_mul(1 << 20),
     };
-    let shelf = shelf(place).with_context(|| format!("opening {}", args.to.display()))?;
+    let shelf = shelf(place, keys).with_context(|| format!("opening {}", args.to.display()))?;
     let mut progress = Progress::of("lifeboot: saving the configuration, noting the data");
     let done = salvage::collect(&sysroot.root, &options, shelf, &mut |done, all| {
         progress.show(done, all, "");
@@ -147,11 +162,10 @@ fn refuse_inside(root: &RootDir, place: &Place) -> Result<()> {
     Ok(())
 }
 
-fn shelf(place: &Place) -> io::Result<Box<dyn Shelf>> {
-    let time = crate::date::now();
-    Ok(match place {
-        Place::Pipe => Box::new(Packed::new(Box::new(io::stdout()), time)),
-        Place::Folder(folder) => Box::new(Folder::new(folder)?),
+fn shelf(place: &Place, keys: &[Recipient]) -> io::Result<Box<dyn Shelf>> {
+    let target: Box<dyn Target> = match place {
+        Place::Folder(folder) => return Ok(Box::new(Folder::new(folder)?)),
+        Place::Pipe => Box::new(io::stdout()),
         Place::File { folder, name } => {
             // It may be the salvage of a better hour.
             if fs::symlink_metadata(folder.join(name)).is_ok() {
@@ -160,8 +174,12 @@ fn shelf(place: &Place) -> io::Result<Box<dyn Shelf>> {
                     "it is there already, and is not overwritten",
                 ));
             }
-            let file = WholeFile::begin_private(folder, name)?;
-            Box::new(Packed::new(Box::new(file), time))
+            Box::new(WholeFile::begin_private(folder, name)?)
         }
-    })
+    };
+    let target = match keys {
+        [] => target,
+        keys => Box::new(Sealed::new(target, keys)?),
+    };
+    Ok(Box::new(Packed::new(target, crate::date::now())))
 }

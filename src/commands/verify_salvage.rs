@@ -1,7 +1,7 @@
 //! `lifeboot verify`: a machine after its new installation, compared with what
 //! was saved before.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -62,10 +62,14 @@ fn compare(args: &VerifyArgs, root: &RootDir) -> Result<Comparison> {
     let shown = args.salvage.display();
     let salvaged = salvage::open(&args.salvage)?;
     let mut told = Instant::now();
+    let mut paths = 0_u64;
     verify::compare(salvaged, root, &mut |path| {
+        paths += 1;
         if told.elapsed() >= BETWEEN_LINES {
             told = Instant::now();
-            say(&format!("lifeboot: comparing {} ...", path.display()));
+            let below: PathBuf = path.components().take(4).collect();
+            let below = below.display();
+            say(&format!("lifeboot: {paths} paths compared, now in {below}"));
         }
     })
     .with_context(|| format!("reading {shown}"))

@@ -27,6 +27,8 @@ pub struct Words {
     pub patient: String,
     /// True when it went down a pipe.
     pub is_pipe: bool,
+    /// True when it is encrypted.
+    pub is_encrypted: bool,
     /// Disks of the patient that the target lies on.
     pub on_disks: Vec<String>,
 }
@@ -53,16 +55,20 @@ pub fn salvaged(summary: &Summary, words: &Words) -> String {
             end.paths, summary.packages
         ),
     );
-    let verify = match words.is_pipe {
-        true => "lifeboot verify NAME.tar.zst",
-        false => &format!("lifeboot verify {}", shell_words::quote(&words.target)),
-    };
-    page.item("  ", 2, &format!("After the new installation: {verify}"));
+    page.item(
+        "  ",
+        2,
+        &format!("After the new installation: {}", next(words)),
+    );
     let line = "README.txt in it tells how it is put back, with tar and zstd alone.";
     page.item("  ", 2, line);
-    if header.secrets {
-        let line = "It holds password hashes and private keys, and is not encrypted.";
-        page.item("! ", 2, line);
+    match (words.is_encrypted, header.secrets) {
+        (true, _) => page.item("  ", 2, "It is encrypted, and holds the secrets as well."),
+        (false, true) => {
+            let line = "It holds password hashes and private keys, and is not encrypted.";
+            page.item("! ", 2, line);
+        }
+        (false, false) => {}
     }
     if !words.on_disks.is_empty() {
         let line = format!(
@@ -85,15 +91,44 @@ pub fn salvaged(summary: &Summary, words: &Words) -> String {
     page.finish()
 }
 
+/// The command that compares it.
+fn next(words: &Words) -> String {
+    let name = match (words.is_pipe, words.is_encrypted) {
+        (false, _) => shell_words::quote(&words.target).into_owned(),
+        (true, false) => "NAME.tar.zst".to_owned(),
+        (true, true) => "NAME.tar.zst.age".to_owned(),
+    };
+    match words.is_encrypted {
+        true => format!("age -d -i KEY {name} | lifeboot verify -"),
+        false => format!("lifeboot verify {name}"),
+    }
+}
+
 fn left_out(page: &mut Page, summary: &Summary, words: &Words) {
     if !summary.secrets.is_empty() {
         page.heading("SECRETS THAT ARE NOT IN IT");
         names(page, &summary.secrets);
-        let again = match words.is_pipe {
-            true => format!("lifeboot salvage --with-secrets{} - | ...", words.patient),
-            false => format!("lifeboot salvage --with-secrets{} TARGET", words.patient),
+        let again = |option: &str, target: &str| {
+            let command = format!("lifeboot salvage {option}{} {target}", words.patient);
+            match words.is_pipe {
+                true => format!("{command} | ..."),
+                false => command,
+            }
         };
-        page.item("  ", 2, &format!("Take them along, not encrypted: {again}"));
+        let [sealed, plain] = match words.is_pipe {
+            true => ["-", "-"],
+            false => ["NAME.tar.zst.age", "NAME.tar.zst"],
+        };
+        let line = format!(
+            "Encrypted, with them: {}",
+            again("--encrypt-to KEY", sealed)
+        );
+        page.item("  ", 2, &line);
+        let line = format!(
+            "With them, not encrypted: {}",
+            again("--with-secrets", plain)
+        );
+        page.item("  ", 2, &line);
     }
     if !summary.too_large.is_empty() {
         page.heading("TOO LARGE TO BE IN IT");
@@ -353,6 +388,7 @@ mod tests {
             target: "/mnt/a b.tar.zst".into(),
             patient: " --root /x".into(),
             is_pipe: false,
+            is_encrypted: false,
             on_disks: vec!["sda".into()],
         };
         let text = salvaged(&summary, &words);

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::record::{FORMAT, Record};
+use super::sealed::MAGIC;
 use super::shelf::{MANIFEST, TOP};
 
 /// The most bytes of a line: 64 KiB of attributes in base64, and long paths.
@@ -159,6 +160,11 @@ fn of_folder(pages: &[PathBuf], lines: &mut Lines<'_>) -> Result<(), Stop> {
 }
 
 fn of_archive(mut packed: Box<dyn BufRead>, lines: &mut Lines<'_>) -> Result<(), Stop> {
+    if packed.fill_buf()?.starts_with(MAGIC) {
+        return Err(Stop::Refused(anyhow::anyhow!(
+            "it is encrypted; type: age -d -i KEY FILE | lifeboot verify -"
+        )));
+    }
     let plain: Box<dyn Read> = if packed.fill_buf()?.starts_with(&ZSTD) {
         Box::new(Frames::new(packed))
     } else {
