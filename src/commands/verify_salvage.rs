@@ -27,17 +27,17 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome> {
         RootDir::open(&args.root).with_context(|| format!("opening {}", args.root.display()))?;
     let mut found = compare(args, &root)?;
     let mut fixed = None;
+    if !args.json {
+        print(&salvage_text::verified(&found, &words(args), args.all))?;
+    }
     if args.fix_permissions {
-        if !args.json && !found.is_equal() {
-            print(&salvage_text::verified(&found, &words(args), args.all))?;
-        }
         fixed = fix(args, &found)?;
-        if fixed.is_none() && !args.json {
-            return Ok(outcome(&found));
-        }
         if fixed.is_some() && args.salvage != Path::new("-") {
             say("lifeboot: comparing again ...");
             found = compare(args, &root)?;
+            if !args.json {
+                print(&salvage_text::verified(&found, &words(args), args.all))?;
+            }
         }
     }
     if args.json {
@@ -45,8 +45,6 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome> {
         value["equal"] = found.is_equal().into();
         value["fixed"] = fixed.into();
         print_json(&value)?;
-    } else {
-        print(&salvage_text::verified(&found, &words(args), args.all))?;
     }
     Ok(outcome(&found))
 }

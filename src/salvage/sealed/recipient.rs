@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     const SSH: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ+AYxNsLAEwdvGBrpYwYgvdJQD0m1JcLWaFsrrwcGnx a@b";
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICknla7kxSx0A6eYIB3bITJL7ZpuxnWVRY+3qiqOgINN a@b";
 
     #[test]
     fn keys_are_read_and_others_are_refused() {
