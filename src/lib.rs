@@ -34,6 +34,8 @@ pub mod rehearsal;
 
 pub mod verdict;
 
+pub mod salvage;
+
 pub mod report;
 
 // Above the stages.

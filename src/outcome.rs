@@ -19,6 +19,8 @@ pub enum Outcome {
     HardwareFirst,
     /// Something that decides could not be examined.
     Undetermined,
+    /// The machine is not what its salvage says.
+    Differs,
     /// Stopped by a signal; carries its number.
     Interrupted(u8),
     /// What the worker process ended with.
@@ -32,7 +34,7 @@ impl Outcome {
             Self::Boots => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::Repairable => 10,
+            Self::Repairable | Self::Differs => 10,
             Self::Reformat => 20,
             Self::HardwareFirst => 30,
             Self::Undetermined => 40,

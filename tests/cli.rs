@@ -60,7 +60,7 @@ fn small_tree(dir: &Path) {
 #[test]
 fn help_of_every_command_fits_a_serial_console() {
     for command in [
-        "", "survey", "diagnose", "legs", "elf", "repair", "undo", "explain",
+        "", "survey", "diagnose", "legs", "elf", "repair", "undo", "explain", "salvage", "verify",
     ] {
         let args: Vec<_> = [command, "--help"]
             .into_iter()

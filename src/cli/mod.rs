@@ -61,6 +61,10 @@ pub enum Command {
     Log(LogArgs),
     /// Take a repair back
     Undo(UndoArgs),
+    /// Save what makes this machine: configuration, users, packages, modes
+    Salvage(SalvageArgs),
+    /// Compare a machine with its salvage: what is missing, what differs
+    Verify(VerifyArgs),
     /// Print the page of a finding, or list all of them
     Explain(ExplainArgs),
 }
@@ -356,6 +360,83 @@ pub struct UndoArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `salvage`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing of the patient is changed. TARGET must not lie on it. After the new
+installation: lifeboot verify TARGET. docs/salvage.md tells the format, which
+needs only tar and zstd to be put back.")]
+pub struct SalvageArgs {
+    /// A file (NAME.tar.zst), a folder (a second run goes on), or - for a pipe
+    #[arg(value_name = "TARGET")]
+    pub to: PathBuf,
+    /// Which patient
+    #[command(flatten)]
+    pub target: Target,
+    /// Take secrets along: password hashes, private keys. Not encrypted
+    #[arg(long)]
+    pub with_secrets: bool,
+    /// Encrypt to this key (age1..., "ssh-ed25519 ...", or a file of such), and
+    /// take secrets along (may be repeated)
+    #[arg(long, value_name = "KEY|FILE")]
+    pub encrypt_to: Vec<String>,
+    /// Take /root and the dot files in the homes of users along
+    #[arg(long)]
+    pub home: bool,
+    /// Save and note this directory only (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    pub only: Vec<PathBuf>,
+    /// Leave this directory out (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    pub without: Vec<PathBuf>,
+    /// Which data gets a hash of its content
+    #[arg(long, value_enum, default_value_t = HashMode::Small)]
+    pub hash: HashMode,
+    /// Take at most so many MiB from /opt and /usr/local
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub limit: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which data gets a hash in a salvage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum HashMode {
+    /// Files up to 1 MiB; of others the size is compared
+    Small,
+    /// Every file: all data is read
+    All,
+    /// None: sizes are compared
+    None,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all is as it was, 10 something differs, 1 lifeboot failed,
+2 wrong usage.")]
+pub struct VerifyArgs {
+    /// The salvage: a file, a folder, or - for standard input
+    #[arg(value_name = "SALVAGE")]
+    pub salvage: PathBuf,
+    /// The machine that is compared
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// Set modes, owners and attributes right, after asking (undo takes it back)
+    #[arg(long)]
+    pub fix_permissions: bool,
+    /// Do not ask
+    #[arg(long, requires = "fix_permissions")]
+    pub yes: bool,
+    /// Show every difference
+    #[arg(long)]
+    pub all: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

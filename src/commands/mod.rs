@@ -35,10 +35,12 @@ mod read_test;
 mod rehearse;
 mod repair;
 mod rounds;
+mod salvage;
 mod session;
 mod supply;
 mod survey;
 mod undo;
+mod verify_salvage;
 
 /// Does what the command line says.
 ///
@@ -56,6 +58,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Log(args)) => log::run(&args),
         Some(Command::Undo(args)) => undo::run(&args),
+        Some(Command::Salvage(args)) => salvage::run(&args),
+        Some(Command::Verify(args)) => verify_salvage::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         None => guided::run(&cli.guided),
     }
@@ -76,6 +80,8 @@ pub fn needs_supervisor(cli: &Cli) -> bool {
         Some(Command::Packages(args)) => on_disks(&args.target),
         Some(Command::History(args)) => on_disks(&args.target),
         Some(Command::Undo(args)) => on_disks(&args.target),
+        Some(Command::Salvage(args)) => on_disks(&args.target),
+        Some(Command::Verify(_)) => false,
         Some(Command::Survey(_)) => nix::unistd::geteuid().is_root(),
         Some(Command::Explain(args)) => args.path.is_some() && on_disks(&args.target),
     }

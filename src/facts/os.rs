@@ -20,6 +20,13 @@ pub struct Os {
     pub hostname: Option<String>,
 }
 
+impl Os {
+    /// What a root calls itself.
+    pub fn of(root: &RootDir) -> Self {
+        collect(root)
+    }
+}
+
 pub(super) fn collect(root: &RootDir) -> Os {
     let text = ["/etc/os-release", "/usr/lib/os-release"]
         .iter()

@@ -16,6 +16,7 @@ mod legs_text;
 pub mod log_text;
 pub mod packages_text;
 mod read_test_text;
+pub mod salvage_text;
 mod survey_text;
 mod text;
 pub mod verify_text;

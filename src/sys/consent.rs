@@ -2,7 +2,7 @@
 
 /// Needed by every function that changes the patient's disks.
 ///
-/// Only the `repair` and `undo` commands may make one (a fence test holds
+/// Only `repair`, `undo` and `verify` may make one (a fence test holds
 /// everybody else to that), and only after the operator said yes.
 #[derive(Debug)]
 pub struct WriteToken {

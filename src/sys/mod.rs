@@ -7,6 +7,7 @@
 pub mod boot_area;
 pub mod consent;
 pub mod contained;
+pub mod copy_folder;
 pub mod diary;
 pub mod direct;
 pub mod dm;
@@ -16,6 +17,7 @@ pub mod exact;
 pub mod failpoint;
 pub mod fiemap;
 pub mod image_lock;
+pub mod inside;
 pub mod interrupt;
 pub mod kernel_log;
 pub mod kernel_module;

@@ -18,11 +18,13 @@ use nix::fcntl::{self, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, FileStat, Mode, SFlag};
 use serde::{Deserialize, Serialize};
 
+mod details;
 mod directory;
 mod memory;
 mod times;
 mod walk;
 
+pub use details::Details;
 pub use directory::Directory;
 pub use memory::{MemoryTree, New};
 pub use times::Times;

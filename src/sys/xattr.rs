@@ -1,8 +1,9 @@
 //! Extended attributes of what stands at an exact path (xattr(7)).
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -27,12 +28,27 @@ const OF_OVERLAYFS: &str = "trusted.overlay.";
 /// The kernel's.
 pub fn all(root: &RootDir, path: &Path) -> io::Result<Xattrs> {
     let (_dir, path) = named(root, path)?;
-    let mut list = vec![0; MOST_BYTES];
-    let length = match rustix::fs::llistxattr(&path, &mut list[..]) {
-        Ok(length) => length,
-        Err(Errno::OPNOTSUPP) => 0,
+    listed(&path)
+}
+
+/// The same of `name` in an open directory.
+///
+/// # Errors
+/// The kernel's.
+pub fn of(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Xattrs> {
+    listed(&path_of(directory).join(name))
+}
+
+fn listed(path: &Path) -> io::Result<Xattrs> {
+    // Nearly nothing has any, and it is asked of every file of a machine: no
+    // room for a name, so any name is out of its range.
+    match rustix::fs::llistxattr(path, &mut [0_u8; 1][..]) {
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Xattrs::new()),
+        Ok(_) | Err(Errno::RANGE) => {}
         Err(errno) => return Err(errno.into()),
-    };
+    }
+    let mut list = vec![0; MOST_BYTES];
+    let length = rustix::fs::llistxattr(path, &mut list[..])?;
     let mut found = Xattrs::new();
     for name in list[..length].split(|&byte| byte == 0) {
         let Ok(name) = std::str::from_utf8(name) else {
@@ -42,7 +58,7 @@ pub fn all(root: &RootDir, path: &Path) -> io::Result<Xattrs> {
             continue;
         }
         let mut value = vec![0; MOST_BYTES];
-        match rustix::fs::lgetxattr(&path, name, &mut value[..]) {
+        match rustix::fs::lgetxattr(path, name, &mut value[..]) {
             Ok(length) => value.truncate(length),
             // It went meanwhile, or belongs to a namespace not shown to us.
             Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,

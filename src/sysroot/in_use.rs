@@ -132,6 +132,20 @@ fn loop_file(device: &str) -> Option<(PathBuf, u64)> {
     Some((PathBuf::from(file.trim()), offset.trim().parse().ok()?))
 }
 
+/// Those of `disks` that a folder of the rescue system lies on.
+pub fn disks_below(folder: &Path, disks: &[String]) -> Vec<String> {
+    let Ok(found) = nix::sys::stat::stat(folder) else {
+        return Vec::new();
+    };
+    let (major, minor) = (
+        nix::sys::stat::major(found.st_dev),
+        nix::sys::stat::minor(found.st_dev),
+    );
+    let below = devices_below(&format!("{major}:{minor}"));
+    let all = disks.iter().filter(|disk| below.contains(*disk));
+    all.cloned().collect()
+}
+
 /// The block device `major:minor` and everything it stands on.
 pub(super) fn devices_below(number: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

@@ -23,6 +23,7 @@ mod view;
 pub use candidates::Candidate;
 pub use elsewhere::OtherSystem;
 pub use filesystems::Filesystem;
+pub use in_use::disks_below;
 pub use open::{Opener, Purpose};
 pub use search::Choice;
 

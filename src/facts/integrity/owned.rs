@@ -241,7 +241,7 @@ impl<'r> Info<'r> {
                 .map(|e| e.name.as_bytes().to_owned())
                 .collect(),
             directory,
-            conffiles: conffiles_of(root, base),
+            conffiles: conffiles::of(root, base),
             diversions,
             diversions_unreadable,
         }
@@ -339,23 +339,6 @@ fn claims(list: &[u8], sums: &[(Md5Sum, &[u8])], conffiles: &[Conffile]) -> Vec<
 fn offset(line: &[u8], path: &[u8]) -> usize {
     let trimmed = line.strip_suffix(b"/").unwrap_or(line);
     trimmed.len().saturating_sub(path.len())
-}
-
-fn conffiles_of(root: &RootDir, base: &Path) -> Conffiles {
-    let mut all = Conffiles::new();
-    if let Ok(status) = root.read(base.join("status"), LIMIT) {
-        conffiles::read(&status, &mut all);
-    }
-    // Newer than the status, each in a file with a number for its name.
-    let updates = base.join("updates");
-    for entry in root.read_dir(&updates).unwrap_or_default() {
-        if entry.name.as_bytes().iter().all(u8::is_ascii_digit)
-            && let Ok(bytes) = root.read(updates.join(&entry.name), LIMIT)
-        {
-            conffiles::read(&bytes, &mut all);
-        }
-    }
-    all
 }
 
 /// The directory and the name of a relative path.

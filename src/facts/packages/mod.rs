@@ -80,6 +80,12 @@ pub fn collect(root: &RootDir, depth: Depth) -> (Packages, Ownership) {
     (packages, Ownership::default())
 }
 
+/// The configuration files of dpkg's packages; none where there is no dpkg.
+pub fn conffiles(root: &RootDir) -> Option<dpkg_files::conffiles::Conffiles> {
+    let home = dpkg::home(root)?;
+    Some(dpkg_files::conffiles::of(root, &home))
+}
+
 /// Counts by state, for a sentence.
 pub fn count_states(packages: &[&Package]) -> String {
     let mut counts: BTreeMap<State, usize> = BTreeMap::new();

@@ -76,6 +76,10 @@ impl Directory {
         }
     }
 
+    pub(super) fn open(fd: OwnedFd) -> Self {
+        Self::of(Place::Open(fd))
+    }
+
     /// What the kernel knows it by; a directory in memory has no such thing.
     pub(super) fn descriptor(&self) -> io::Result<&OwnedFd> {
         match &self.place {

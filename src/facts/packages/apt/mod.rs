@@ -81,12 +81,19 @@ pub(super) fn collect(root: &RootDir, dpkg: &Dpkg, runs: &[Run], depth: Depth) -
     (apt, offers)
 }
 
-/// `Auto-Installed: 1` in `extended_states` (apt-mark(8)).
 fn automatic(root: &RootDir) -> Option<usize> {
+    automatic_names(root).map(|names| names.len())
+}
+
+/// Name and architecture of packages with `Auto-Installed: 1` in
+/// `extended_states` (apt-mark(8)); none: apt keeps no record.
+pub fn automatic_names(root: &RootDir) -> Option<Vec<(String, String)>> {
     let file = root.open_file("/var/lib/apt/extended_states").ok()?;
     let bytes = unpack::whole(BufReader::new(file), STATES_MAX).ok()?;
     let marked = control::stanzas(&bytes).filter(|(_, stanza)| {
         control::field(stanza, "Auto-Installed").is_some_and(|value| value == b"1")
     });
-    Some(marked.count())
+    let text = |stanza: &[u8], field: &str| control::text(stanza, field).unwrap_or_default();
+    let names = marked.map(|(_, stanza)| (text(stanza, "Package"), text(stanza, "Architecture")));
+    Some(names.collect())
 }

@@ -3,9 +3,13 @@
 //! (`f_conffiles` in lib/dpkg/fields.c).
 
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::md5sums::digest;
 use super::{Md5Sum, leads_up, relative};
+use crate::facts::packages::LIMIT;
+use crate::sys::root_dir::RootDir;
 
 /// A configuration file of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,24 @@ pub struct Conffile {
 
 /// The configuration files of packages, by name and architecture.
 pub type Conffiles = HashMap<(String, String), Vec<Conffile>>;
+
+/// Those of the database in `base`.
+pub fn of(root: &RootDir, base: &Path) -> Conffiles {
+    let mut all = Conffiles::new();
+    if let Ok(status) = root.read(base.join("status"), LIMIT) {
+        read(&status, &mut all);
+    }
+    // Newer than the status, each in a file with a number for its name.
+    let updates = base.join("updates");
+    for entry in root.read_dir(&updates).unwrap_or_default() {
+        if entry.name.as_bytes().iter().all(u8::is_ascii_digit)
+            && let Ok(bytes) = root.read(updates.join(&entry.name), LIMIT)
+        {
+            read(&bytes, &mut all);
+        }
+    }
+    all
+}
 
 /// Adds what the stanzas of a status file say; a later one replaces what an
 /// earlier one said of the same package.
