@@ -14,6 +14,7 @@ use crate::sysroot::Search;
 
 /// The answer in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// It boots and can be reached.
@@ -54,6 +55,7 @@ impl Kind {
 
 /// Whether the machine comes up with one disk alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Survival {
     /// The disk that is left.
     pub disk: String,
@@ -65,6 +67,7 @@ pub struct Survival {
 
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// In one word.
     pub kind: Kind,

@@ -112,7 +112,7 @@ fn a_container_root_has_no_blocker_and_no_verdict_of_boots() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["findings"], serde_json::json!([]));
     assert_eq!(report["verdict"]["kind"], "undetermined");
-    assert_eq!(report["report_version"], 1);
+    assert_eq!(report["schema"], "lifeboot/diagnose/1");
 }
 
 #[test]
@@ -208,9 +208,12 @@ fn only_acts_on_what_it_names_and_undo_takes_it_back() {
     assert!(steps.contains("move /usr/sbin.old to /usr/sbin"), "{steps}");
     let json = lifeboot(&["log", "--json", "--root", root]).stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    assert_eq!(json[0]["id"], name);
+    assert_eq!(json["repairs"][0]["id"], name);
     assert!(
-        json[0]["header"]["by"].as_str().unwrap().contains('@'),
+        json["repairs"][0]["header"]["by"]
+            .as_str()
+            .unwrap()
+            .contains('@'),
         "{json}"
     );
     let other = lifeboot(&["log", "20260101T000000Z-00000000", "--root", root]);

@@ -68,6 +68,7 @@ use toolbox::Toolbox;
 
 /// What is known of the patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Facts {
     /// The disks.
     pub survey: Survey,
@@ -81,6 +82,7 @@ pub struct Facts {
 
 /// What is known of the root tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tree {
     /// How it was come by.
     pub origin: Origin,

@@ -71,6 +71,7 @@ use edit::EditKind;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
     /// Only moves that are taken back exactly.
@@ -94,6 +95,7 @@ impl Risk {
 
 /// A finding, named without its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Key {
     /// `stage/kebab-name`.
     pub id: String,
@@ -212,6 +214,7 @@ const REPAIRS: &[&Kind] = &[
 
 /// One repair, worked out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repair {
     /// The kind of repair.
     pub name: String,
@@ -274,6 +277,7 @@ impl Repair {
 
 /// A repair that cannot be done on this tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refused {
     /// What it would do.
     pub title: String,

@@ -8,6 +8,7 @@ use crate::repairs::Plan;
 use crate::survey::WriteProof;
 use crate::verdict::Verdict;
 
+pub mod document;
 pub mod elf_text;
 mod health_text;
 pub mod history_text;
@@ -15,6 +16,9 @@ mod legs_text;
 pub mod log_text;
 pub mod packages_text;
 mod read_test_text;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod schema_tests;
 mod survey_text;
 mod text;
 pub mod verify_text;
@@ -27,14 +31,12 @@ pub use survey_text::survey as survey_text;
 pub use text::{plan_text, text};
 pub use wrap::{Page, clean};
 
-/// The form of the report; raised when a field changes its meaning.
-pub const VERSION: u32 = 1;
-
 /// Everything that is reported about a patient.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
-    /// [`VERSION`].
-    pub report_version: u32,
+    /// [`document::DIAGNOSE`].
+    pub schema: &'static str,
     /// The version of the program.
     pub lifeboot: &'static str,
     /// The answer.
@@ -57,7 +59,7 @@ impl Report {
     /// Puts everything together.
     pub fn new(facts: Facts, findings: Findings, plan: Plan, verdict: Verdict) -> Self {
         Self {
-            report_version: VERSION,
+            schema: document::DIAGNOSE,
             lifeboot: env!("CARGO_PKG_VERSION"),
             verdict,
             findings: findings.found,
