@@ -225,6 +225,12 @@ pub struct DiagnoseArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Print Markdown, for a ticket
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Also write the report as a page for a browser to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Save what was collected, to judge it again elsewhere
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,

@@ -116,6 +116,33 @@ fn a_container_root_has_no_blocker_and_no_verdict_of_boots() {
 }
 
 #[test]
+fn a_ticket_gets_the_whole_report_as_markdown() {
+    let dir = tempfile::tempdir().unwrap();
+    small_tree(dir.path());
+    fs::rename(dir.path().join("usr/sbin"), dir.path().join("usr/sbin.old")).unwrap();
+    symlink("bin", dir.path().join("usr/sbin")).unwrap();
+    let root = dir.path().to_str().unwrap();
+    let output = lifeboot(&["diagnose", "--markdown", "--root", root]);
+    let page = text(&output.stdout);
+    for part in [
+        "# UNDETERMINED: ",
+        "\n- System: ",
+        "\n## Findings\n\n- **",
+        "`root/system-directory-replaced`: /usr/sbin is a link",
+        "\n  - `/usr/sbin`: link to bin",
+        "\n  - Cause: ",
+        "\n## Plan\n\n- Repair 1: Rename /usr/sbin.old back to /usr/sbin (removes",
+        "\n  - `move /usr/sbin.old to /usr/sbin`",
+        "\n## Not known\n\n- **",
+        "- **firmware**: disks",
+        "\n## Report\n\n- lifeboot ",
+    ] {
+        assert!(page.contains(part), "no {part:?} in\n{page}");
+    }
+    assert_eq!(code(&lifeboot(&["diagnose", "--markdown", "--json"])), 2);
+}
+
+#[test]
 fn a_damaged_list_of_packages_is_never_called_finished() {
     let dir = tempfile::tempdir().unwrap();
     small_tree(dir.path());

@@ -4,14 +4,17 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
+use super::page_file::PageFile;
 use super::{choice, patient};
 use super::{print, print_json, say};
 use crate::cli::DiagnoseArgs;
+use crate::date;
 use crate::facts::Facts;
 use crate::outcome::Outcome;
-use crate::report::{Report, text};
+use crate::report::{Report, html, markdown, text};
 
 pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome> {
+    let page = args.html.as_deref().map(PageFile::at).transpose()?;
     let report = match &args.facts {
         Some(path) => {
             let saved = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
@@ -23,8 +26,14 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome> {
     };
     if args.json {
         print_json(&report)?;
+    } else if args.markdown {
+        print(&markdown(&report, date::now(), &str::to_owned))?;
     } else {
         print(&text(&report))?;
+    }
+    if let Some(page) = page {
+        let html = html(&report, date::now(), &str::to_owned);
+        page.write(&report.facts.search, &html)?;
     }
     if let Some(path) = &args.save_facts {
         let facts = serde_json::to_vec(&report.facts).context("writing facts as JSON")?;

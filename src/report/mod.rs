@@ -12,8 +12,10 @@ pub mod document;
 pub mod elf_text;
 mod health_text;
 pub mod history_text;
+mod html;
 mod legs_text;
 pub mod log_text;
+mod markdown;
 pub mod packages_text;
 mod read_test_text;
 #[cfg(test)]
@@ -25,11 +27,16 @@ pub mod verify_text;
 pub mod way_text;
 mod wrap;
 
+pub use html::html;
 pub use legs_text::legs as legs_text;
+pub use markdown::markdown;
 pub use read_test_text::read_test as read_test_text;
 pub use survey_text::survey as survey_text;
 pub use text::{plan_text, text};
 pub use wrap::{Page, clean};
+
+/// What is done to every text of the patient before it is put into a form.
+pub type Change<'a> = &'a dyn Fn(&str) -> String;
 
 /// Everything that is reported about a patient.
 #[derive(Debug, Serialize)]
