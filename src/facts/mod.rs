@@ -40,6 +40,7 @@ pub mod os;
 pub mod outside;
 pub mod packages;
 pub mod place;
+pub mod private;
 pub mod reach;
 pub mod same_version;
 mod shell;
@@ -62,6 +63,7 @@ use mounts::Mounts;
 use os::Os;
 use outside::Outside;
 use packages::Packages;
+use private::Private;
 use reach::Reach;
 use same_version::SameVersion;
 use toolbox::Toolbox;
@@ -127,6 +129,9 @@ pub struct Tree {
     /// What somebody who comes over the network meets.
     #[serde(default)]
     pub reach: Reach,
+    /// Names that `--redact` leaves out.
+    #[serde(default)]
+    pub private: Private,
     /// What dpkg needs to do its work.
     #[serde(default)]
     pub toolbox: Toolbox,
@@ -294,6 +299,7 @@ impl Tree {
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
             reach,
+            private: private::collect(root),
             toolbox,
             same_version: SameVersion::default(),
             earlier: earlier::collect(root),

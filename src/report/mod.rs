@@ -18,6 +18,7 @@ pub mod log_text;
 mod markdown;
 pub mod packages_text;
 mod read_test_text;
+mod redact;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod schema_tests;
@@ -31,8 +32,9 @@ pub use html::html;
 pub use legs_text::legs as legs_text;
 pub use markdown::markdown;
 pub use read_test_text::read_test as read_test_text;
+pub use redact::Redaction;
 pub use survey_text::survey as survey_text;
-pub use text::{plan_text, text};
+pub use text::{plan_text, redacted_text, text};
 pub use wrap::{Page, clean};
 
 /// What is done to every text of the patient before it is put into a form.

@@ -1,6 +1,8 @@
 //! The report for people: the answer in the first five lines.
 
-use super::{Page, Report};
+use std::rc::Rc;
+
+use super::{Page, Redaction, Report};
 use crate::facts::Facts;
 use crate::facts::history::timeline;
 use crate::finding::{Evidence, Finding};
@@ -14,7 +16,15 @@ const EVIDENCE: usize = 8;
 
 /// The whole report.
 pub fn text(report: &Report) -> String {
-    let mut page = Page::default();
+    told(report, Page::default())
+}
+
+/// The same without what tells whose machine it is.
+pub fn redacted_text(report: &Report, hidden: Rc<Redaction>) -> String {
+    told(report, Page::hiding(hidden))
+}
+
+fn told(report: &Report, mut page: Page) -> String {
     verdict(&mut page, report);
     if !report.findings.is_empty() {
         page.heading("FINDINGS");
