@@ -15,12 +15,14 @@ fn redaction() -> Redaction {
     ] {
         add(&mut names, name, kind);
     }
-    let mut redaction = Redaction::default();
-    redaction.names = names.into_iter().collect();
+    let mut redaction = Redaction {
+        names: names.into_iter().collect(),
+        versions: ["1.2.3.4".to_owned()].into(),
+        ..Redaction::default()
+    };
     redaction
         .names
         .sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-    redaction.versions.insert("1.2.3.4".into());
     redaction
 }
 

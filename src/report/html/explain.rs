@@ -81,6 +81,7 @@ fn spans(page: &mut Writer<'_>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::checks::CHECKS;
 

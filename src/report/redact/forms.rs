@@ -142,7 +142,7 @@ fn is_mac(text: &str) -> bool {
     let is_of = |separator: char| {
         let groups: Vec<&str> = text.split(separator).collect();
         let is_hex = |group: &&str| group.len() == 2 && all_hex(group);
-        groups.len() == 6 && groups.iter().all(|group| is_hex(group))
+        groups.len() == 6 && groups.iter().all(is_hex)
     };
     let says_nothing = |c: char| matches!(c, '0' | 'f' | 'F' | ':' | '-');
     (is_of(':') || is_of('-')) && !text.chars().all(says_nothing)
