@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A link of the boot chain, in the order in which a machine passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// BIOS or UEFI finds a boot loader.
@@ -51,6 +52,7 @@ impl Stage {
 
 /// The effect of a finding on the next boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth knowing.
@@ -78,6 +80,7 @@ impl Severity {
 
 /// One thing that was seen, and what was expected in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// Path inside the patient, or device.
     pub source: String,
@@ -108,6 +111,7 @@ impl Evidence {
 
 /// One fault of the patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// `stage/kebab-name`: a public contract, never reused.
     pub id: String,
@@ -131,6 +135,7 @@ pub struct Finding {
 
 /// Something that could not be examined; it keeps the verdict from `boots`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unknown {
     /// The link of the boot chain that stays unknown.
     pub stage: Stage,

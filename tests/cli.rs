@@ -112,7 +112,34 @@ fn a_container_root_has_no_blocker_and_no_verdict_of_boots() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["findings"], serde_json::json!([]));
     assert_eq!(report["verdict"]["kind"], "undetermined");
-    assert_eq!(report["report_version"], 1);
+    assert_eq!(report["schema"], "lifeboot/diagnose/1");
+}
+
+#[test]
+fn a_ticket_gets_the_whole_report_as_markdown() {
+    let dir = tempfile::tempdir().unwrap();
+    small_tree(dir.path());
+    fs::rename(dir.path().join("usr/sbin"), dir.path().join("usr/sbin.old")).unwrap();
+    symlink("bin", dir.path().join("usr/sbin")).unwrap();
+    let root = dir.path().to_str().unwrap();
+    let output = lifeboot(&["diagnose", "--markdown", "--root", root]);
+    let page = text(&output.stdout);
+    for part in [
+        "# UNDETERMINED: ",
+        "\n- System: ",
+        "\n## Findings\n\n- **",
+        "`root/system-directory-replaced`: /usr/sbin is a link",
+        "\n  - `/usr/sbin`: link to bin",
+        "\n  - Cause: ",
+        "\n## Plan\n\n- Repair 1: Rename /usr/sbin.old back to /usr/sbin (removes",
+        "\n  - `move /usr/sbin.old to /usr/sbin`",
+        "\n## Not known\n\n- **",
+        "- **firmware**: disks",
+        "\n## Report\n\n- lifeboot ",
+    ] {
+        assert!(page.contains(part), "no {part:?} in\n{page}");
+    }
+    assert_eq!(code(&lifeboot(&["diagnose", "--markdown", "--json"])), 2);
 }
 
 #[test]
@@ -208,9 +235,12 @@ fn only_acts_on_what_it_names_and_undo_takes_it_back() {
     assert!(steps.contains("move /usr/sbin.old to /usr/sbin"), "{steps}");
     let json = lifeboot(&["log", "--json", "--root", root]).stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    assert_eq!(json[0]["id"], name);
+    assert_eq!(json["repairs"][0]["id"], name);
     assert!(
-        json[0]["header"]["by"].as_str().unwrap().contains('@'),
+        json["repairs"][0]["header"]["by"]
+            .as_str()
+            .unwrap()
+            .contains('@'),
         "{json}"
     );
     let other = lifeboot(&["log", "20260101T000000Z-00000000", "--root", root]);

@@ -67,7 +67,7 @@ fn it_says_what_ldd_says() {
     let output = elf(&["--root", "/", "--json", PROGRAM]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let objects = json[0]["objects"].as_array().unwrap();
+    let objects = json["programs"][0]["objects"].as_array().unwrap();
     let said: BTreeSet<(String, PathBuf)> = objects
         .iter()
         .map(|object| {
@@ -231,8 +231,8 @@ fn a_symbol_that_nothing_defines_is_named() {
     assert!(text(&late).contains(said), "{}", text(&late));
     let json = in_root(&dir, &["--symbols", "--json", "/sbin/init"]);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(json[0]["undefined"][0]["symbol"], "lost");
-    assert_eq!(json[0]["undefined"][0]["missed_at"], "start");
+    assert_eq!(json["programs"][0]["undefined"][0]["symbol"], "lost");
+    assert_eq!(json["programs"][0]["undefined"][0]["missed_at"], "start");
     // Without the option nobody asks.
     assert_eq!(in_root(&dir, &["/sbin/init"]).status.code(), Some(0));
 }

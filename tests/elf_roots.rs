@@ -131,8 +131,9 @@ fn answers(root: &Path, files: &[real::ElfFile]) -> Result<Vec<Closure>> {
         .args(files.iter().map(|file| &file.path))
         .output()
         .context("starting lifeboot")?;
-    let closures: Vec<Closure> = serde_json::from_slice(&output.stdout)
+    let mut answer: serde_json::Value = serde_json::from_slice(&output.stdout)
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let closures: Vec<Closure> = serde_json::from_value(answer["programs"].take())?;
     ensure!(closures.len() == files.len(), "an answer for each file");
     Ok(closures)
 }

@@ -71,7 +71,7 @@ fn legs_are_shown_side_by_side_with_the_files_that_differ() {
     let disks = ["--disk", a.to_str().unwrap(), "--disk", b.to_str().unwrap()];
     let answer = Answer::of(&[&["legs", "--full", "--json"], &disks[..]].concat());
     assert_eq!(answer.code, 0, "{}", answer.stderr);
-    let view = &answer.json[0];
+    let view = &answer.json["mirrors"][0];
     let line = |leg: usize| {
         let traces = view["legs"][leg]["sides"][0]["traces"].as_array().unwrap();
         let log = traces

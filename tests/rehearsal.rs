@@ -339,9 +339,9 @@ fn output_of_programs(work: &Path) -> Result<()> {
     ensure!(log.lines().all(|line| line.len() <= 80), "{log}");
     let (json, _) = lifeboot(&["log", &only.id, "--json"])?;
     let json: Value = serde_json::from_str(&json)?;
-    let first = &json[0]["programs"][0];
+    let first = &json["repairs"][0]["programs"][0];
     ensure!(first["well"] == true && first["rehearsal"] == 1, "{json:#}");
-    ensure!(json[0]["id"] == only.id.as_str(), "{json:#}");
+    ensure!(json["repairs"][0]["id"] == only.id.as_str(), "{json:#}");
     take_back(root, &only.id)?;
     before.expect_same(&Manifest::of(root)?)
 }

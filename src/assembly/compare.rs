@@ -20,6 +20,7 @@ const MOST_RANGES: usize = 10_000;
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Depth {
     /// Pieces spread over all of it.
@@ -30,6 +31,7 @@ pub enum Depth {
 
 /// A stretch that differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Range {
     /// Where it begins, in bytes from the start of the array.
     pub start: u64,
@@ -39,6 +41,7 @@ pub struct Range {
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// How much was read.
     pub depth: Depth,

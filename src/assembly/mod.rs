@@ -28,6 +28,7 @@ pub use raid::RAID1;
 
 /// A volume whose inside could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unopened {
     /// The volume.
     pub name: String,
@@ -52,6 +53,7 @@ impl Unopened {
 
 /// What kept a volume closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// It is encrypted and no key was given.
@@ -68,6 +70,7 @@ pub enum Cause {
 
 /// Every array, volume group and volume found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Assembly {
     /// The arrays, by UUID.
     pub arrays: Vec<Array>,

@@ -6,6 +6,7 @@ use crate::survey::{Content, Disk, Partition, Place, Source, Survey};
 
 /// On which layer a volume lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Layer {
     /// A disk without a partition table.
@@ -28,6 +29,7 @@ pub enum Layer {
 
 /// One volume: a place that can be read, and what lies on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Volume {
     /// `/dev/nvme0n1p2`, `array host:0`, `vg0/root`: unique, and the same each
     /// time.

@@ -251,6 +251,15 @@ pub struct DiagnoseArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Print Markdown, for a ticket
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Also write the report as a page for a browser to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Leave out names, addresses, serial numbers and keys, in every form
+    #[arg(long, conflicts_with = "save_facts")]
+    pub redact: bool,
     /// Save what was collected, to judge it again elsewhere
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
-use serde_json::json;
 
 use super::patient::{Patient, no_root};
 use super::{print, print_json};
@@ -12,6 +11,7 @@ use crate::cli::ElfArgs;
 use crate::facts::Facts;
 use crate::facts::elf::{Closure, Loader, SEARCH_PATH, Symbols, scan};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::elf_text;
 use crate::survey::Survey;
 use crate::sys::root_dir::RootDir;
@@ -49,7 +49,12 @@ fn on(root: &RootDir, args: &ElfArgs) -> Result<Outcome> {
         .map(|path| ask(&loader, symbols.as_ref(), path));
     if args.json {
         let closures: Vec<Closure> = asked.collect();
-        print_json(&closures)?;
+        print_json(&Document {
+            schema: document::ELF,
+            body: document::Programs {
+                programs: &closures,
+            },
+        })?;
         return Ok(outcome(&closures));
     }
     // Only the text of each is kept: a whole root's closures take much memory.
@@ -93,7 +98,10 @@ fn boot(root: &RootDir, facts: &Facts, args: &ElfArgs) -> Result<Outcome> {
     let loader = Loader::open(root);
     let scan = Symbols::new(&loader).scan(&programs);
     if args.json {
-        print_json(&scan)?;
+        print_json(&Document {
+            schema: document::ELF_SYMBOLS,
+            body: &scan,
+        })?;
     } else {
         print(&elf_text::symbol_scan(&scan))?;
     }
@@ -106,7 +114,10 @@ fn whole(loader: &Loader<'_>, args: &ElfArgs) -> Result<Outcome> {
     }
     let scan = scan::scan(loader);
     if args.json {
-        print_json(&json!(scan))?;
+        print_json(&Document {
+            schema: document::ELF_SCAN,
+            body: &scan,
+        })?;
     } else {
         print(&elf_text::scan(&scan))?;
     }

@@ -1,13 +1,13 @@
 //! `lifeboot history`: what happened to the patient.
 
 use anyhow::{Result, bail};
-use serde_json::json;
 
 use super::patient::{Patient, no_root};
 use super::{print, print_json};
 use crate::cli::HistoryArgs;
 use crate::facts::history;
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::history_text::{self, Selection};
 
 pub(super) fn run(args: &HistoryArgs) -> Result<Outcome> {
@@ -25,14 +25,17 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Outcome> {
     };
     if args.json {
         let events = Selection { all: true, since };
-        print_json(&json!({
-            "summary": history::timeline::summary(&found),
-            "zone": found.zone,
-            "boots": found.boots,
-            "runs": found.runs,
-            "events": events.of(&found),
-            "sources": found.sources,
-        }))?;
+        print_json(&Document {
+            schema: document::HISTORY,
+            body: document::Timeline {
+                summary: history::timeline::summary(&found),
+                zone: &found.zone,
+                boots: &found.boots,
+                runs: &found.runs,
+                events: events.of(&found),
+                sources: &found.sources,
+            },
+        })?;
     } else {
         print(&history_text::history(&found, selection))?;
     }

@@ -9,6 +9,7 @@ use crate::assembly::Purpose;
 use crate::assembly::compare::Depth;
 use crate::cli::{LegsArgs, Target};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::legs_text;
 use crate::sysroot::legs;
 
@@ -56,7 +57,10 @@ pub(super) fn run(args: &LegsArgs) -> Result<Outcome> {
         views.push(legs::view(&survey, array, depth, &mut keys, &mut tell));
     }
     if args.json {
-        print_json(&views)?;
+        print_json(&Document {
+            schema: document::LEGS,
+            body: document::Mirrors { mirrors: &views },
+        })?;
     } else {
         print(&legs_text(&views))?;
     }

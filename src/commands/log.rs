@@ -1,26 +1,15 @@
 //! `lifeboot log`: the repairs that stand on the patient, with who, when, what.
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 
 use super::patient::{Patient, no_root};
 use super::{print, print_json, session};
 use crate::cli::LogArgs;
-use crate::journal::{self, Ran, Transaction};
+use crate::journal::{self, Transaction};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document, Entry};
 use crate::report::log_text;
 use crate::sys::root_dir::RootDir;
-
-/// One repair with what programs said before it.
-#[derive(Debug, Serialize)]
-struct Whole {
-    #[serde(flatten)]
-    transaction: Transaction,
-    programs: Vec<Ran>,
-    /// Why that is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    programs_unknown: Option<String>,
-}
 
 pub(super) fn run(args: &LogArgs) -> Result<Outcome> {
     if args.session {
@@ -36,13 +25,13 @@ pub(super) fn run(args: &LogArgs) -> Result<Outcome> {
     let (all, whole) = answer?;
     let target = args.target.words();
     match (whole, args.json) {
-        (None, true) => print_json(&all)?,
+        (None, true) => print_log(all.into_iter().map(Entry::from).collect())?,
         (None, false) => print(&log_text::log(&all, &target))?,
-        (Some(whole), true) => print_json(&[whole])?,
+        (Some(whole), true) => print_log(vec![whole])?,
         (Some(whole), false) => {
             let said = match &whole.programs_unknown {
                 Some(why) => Err(why.as_str()),
-                None => Ok(whole.programs.as_slice()),
+                None => Ok(whole.programs.as_deref().unwrap_or_default()),
             };
             let text = log_text::shown(&whole.transaction, said, args.all, &target);
             print(&text)?;
@@ -51,18 +40,25 @@ pub(super) fn run(args: &LogArgs) -> Result<Outcome> {
     Ok(Outcome::Boots)
 }
 
+fn print_log(repairs: Vec<Entry>) -> Result<()> {
+    print_json(&Document {
+        schema: document::LOG,
+        body: document::Log { repairs },
+    })
+}
+
 /// All repairs, and the one that was asked for with all about it.
-fn found(args: &LogArgs, root: &RootDir) -> Result<(Vec<Transaction>, Option<Whole>)> {
+fn found(args: &LogArgs, root: &RootDir) -> Result<(Vec<Transaction>, Option<Entry>)> {
     let all = journal::list(root).context("reading /.lifeboot/journal")?;
     let Some(id) = &args.id else {
         return Ok((all, None));
     };
     let transaction = one(&all, id, &args.target.words())?.clone();
     let (programs, programs_unknown) = match journal::programs(root, &transaction.id) {
-        Ok(programs) => (programs, None),
-        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+        Ok(programs) => (Some(programs), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
     };
-    let whole = Whole {
+    let whole = Entry {
         transaction,
         programs,
         programs_unknown,

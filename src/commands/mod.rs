@@ -29,6 +29,7 @@ mod log;
 mod output;
 mod package_folders;
 mod packages;
+mod page_file;
 mod patient;
 mod progress;
 mod read_test;

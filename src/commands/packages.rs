@@ -7,6 +7,7 @@ use super::{print, print_json};
 use crate::cli::PackagesArgs;
 use crate::facts::packages::{self, Depth, Packages};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::packages_text;
 
 mod verify;
@@ -32,7 +33,10 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
 
 fn show(found: &Packages, args: &PackagesArgs) -> Result<Outcome> {
     if args.json {
-        print_json(found)?;
+        print_json(&Document {
+            schema: document::PACKAGES,
+            body: found,
+        })?;
     } else {
         print(&packages_text::packages(found))?;
     }

@@ -15,6 +15,7 @@ const ROUNDS_MAX: usize = 4;
 
 /// One plan that was done.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Round {
     /// The repairs, in the operator's words.
     what: Vec<String>,

@@ -1,13 +1,13 @@
 //! `lifeboot survey`: what storage is here.
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::patient::{opener, survey_of};
 use super::{print, print_json, read_test};
 use crate::assembly::{self, Assembly};
 use crate::cli::{SurveyArgs, Target};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::{read_test_text, survey_text};
 use crate::sysroot::{Choice, Purpose, filesystems};
 
@@ -37,13 +37,16 @@ pub(super) fn run(args: &SurveyArgs) -> Result<Outcome> {
         .map(|mode| read_test::run(&survey, mode))
         .transpose()?;
     if args.json {
-        print_json(&json!({
-            "survey": survey,
-            "assembly": assembly,
-            "filesystems": filesystems::list(&assembly),
-            "systems": systems,
-            "read_test": test,
-        }))?;
+        print_json(&Document {
+            schema: document::SURVEY,
+            body: document::Storage {
+                filesystems: filesystems::list(&assembly),
+                survey: &survey,
+                assembly: &assembly,
+                systems: systems.as_ref(),
+                read_test: test.as_ref(),
+            },
+        })?;
     } else {
         print(&survey_text(&survey, &assembly, systems.as_ref()))?;
         if let Some(test) = &test {

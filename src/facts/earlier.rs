@@ -7,6 +7,7 @@ use crate::sys::root_dir::RootDir;
 
 /// One earlier repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repair {
     /// Its name in the journal.
     pub id: String,
@@ -24,6 +25,7 @@ pub struct Repair {
 
 /// All of them, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Earlier {
     /// The repairs.
     pub repairs: Vec<Repair>,

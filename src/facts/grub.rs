@@ -18,6 +18,7 @@ const SUBVOLUME_DEPTH_MAX: usize = 8;
 
 /// One `menuentry`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// What the menu shows.
     pub title: String,
@@ -35,6 +36,7 @@ pub struct Entry {
 
 /// The boot loader that a menu belongs to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Loader {
     /// GRUB 2.
@@ -70,6 +72,7 @@ impl Loader {
 
 /// A boot loader's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Menu {
     /// Whose it is.
     #[serde(default)]

@@ -54,6 +54,7 @@ const MAKERS: [(&str, &str); 2] = [
 
 /// What there is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GrubFiles {
     /// Where modules and core belong: `/boot/grub/i386-pc`.
     pub directory: String,
@@ -69,6 +70,7 @@ pub struct GrubFiles {
 
 /// GRUB for BIOS machines, as its package brought it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Package {
     /// The menu's modules.
     pub modules: GrubModules,
@@ -85,6 +87,7 @@ pub struct Package {
 
 /// A file of the package that /boot has not, or not so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stale {
     /// `normal.mod`
     pub name: String,

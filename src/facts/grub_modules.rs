@@ -26,6 +26,7 @@ const PACKED: [&[u8]; 3] = [&[0x1F, 0x8B], b"\xFD7zXZ", b"\x89LZO"];
 
 /// What the menu needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GrubModules {
     /// Where they lie.
     pub directory: String,

@@ -29,6 +29,7 @@ const NAMES: [&str; 7] = [
 
 /// The settings, and where the menu lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GrubSettings {
     /// The directory of the menu: /boot/grub or /boot/grub2.
     pub folder: Option<String>,
@@ -42,6 +43,7 @@ pub struct GrubSettings {
 
 /// What lies in the place of the menu.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Old {
     /// Permission bits.
     pub mode: u32,

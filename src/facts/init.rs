@@ -25,6 +25,7 @@ const RENAMED_MAX: usize = 16;
 
 /// PID 1 of the patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Init {
     /// The path that will be started: `init=` or `/sbin/init`.
     pub asked: String,
@@ -51,6 +52,7 @@ pub struct Init {
 
 /// A program that somebody gave another name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Renamed {
     /// Where it is.
     pub from: String,

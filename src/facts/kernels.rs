@@ -20,6 +20,7 @@ const NAMES_MAX: usize = 1000;
 
 /// One kernel release, by what lies on the disk for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kernel {
     /// `6.1.0-18-amd64`: by the name of its image, or where that has none
     /// (`vmlinuz-linux`), by what the image tells.
@@ -52,6 +53,7 @@ pub struct Kernel {
 
 /// Everything about kernels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kernels {
     /// The kernels in /boot, by name.
     pub kernels: Vec<Kernel>,

@@ -31,6 +31,7 @@ const RECENT_SECONDS: i64 = 7 * 24 * 3600;
 
 /// The newest panic in the patient's archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Archive {
     /// It.

@@ -12,6 +12,7 @@ const PLACES: [&str; 2] = ["/etc/mdadm/mdadm.conf", "/etc/mdadm.conf"];
 
 /// An ARRAY line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ArrayLine {
     /// Line number, from 1; of its first line where it is continued.
     pub line: usize,
@@ -28,6 +29,7 @@ pub struct ArrayLine {
 
 /// The file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MdadmConf {
     /// The file; none when there is none.
     pub file: Option<TextFile>,

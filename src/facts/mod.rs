@@ -40,6 +40,7 @@ pub mod os;
 pub mod outside;
 pub mod packages;
 pub mod place;
+pub mod private;
 pub mod reach;
 pub mod same_version;
 mod shell;
@@ -62,12 +63,14 @@ use mounts::Mounts;
 use os::Os;
 use outside::Outside;
 use packages::Packages;
+use private::Private;
 use reach::Reach;
 use same_version::SameVersion;
 use toolbox::Toolbox;
 
 /// What is known of the patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Facts {
     /// The disks.
     pub survey: Survey,
@@ -81,6 +84,7 @@ pub struct Facts {
 
 /// What is known of the root tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tree {
     /// How it was come by.
     pub origin: Origin,
@@ -125,6 +129,9 @@ pub struct Tree {
     /// What somebody who comes over the network meets.
     #[serde(default)]
     pub reach: Reach,
+    /// Names that `--redact` leaves out.
+    #[serde(default)]
+    pub private: Private,
     /// What dpkg needs to do its work.
     #[serde(default)]
     pub toolbox: Toolbox,
@@ -292,6 +299,7 @@ impl Tree {
             mounts,
             mdadm_conf: mdadm_conf::collect(root),
             reach,
+            private: private::collect(root),
             toolbox,
             same_version: SameVersion::default(),
             earlier: earlier::collect(root),

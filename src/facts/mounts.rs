@@ -13,6 +13,7 @@ const LIMIT: u64 = 1 << 20;
 
 /// What became of a line's device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Device {
     /// It is there.
@@ -32,6 +33,7 @@ pub enum Device {
 
 /// One line, judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Line {
     /// The line.
     pub entry: Entry,
@@ -43,6 +45,7 @@ pub struct Line {
 
 /// One line of crypttab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CryptLine {
     /// Line number, from 1.
     pub line: usize,
@@ -61,6 +64,7 @@ pub struct CryptLine {
 
 /// A filesystem without room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Full {
     /// Where it is mounted.
     pub target: String,
@@ -72,6 +76,7 @@ pub struct Full {
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mounts {
     /// The file itself; none when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ const LIMIT: u64 = 64 * 1024;
 
 /// The distribution.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Os {
     /// `debian`, `ubuntu`, ...
     pub id: Option<String>,

@@ -12,6 +12,7 @@ use super::packages::Ownership;
 
 /// One program that does not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Broken {
     /// Where it lies.
     pub path: String,
@@ -24,6 +25,7 @@ pub struct Broken {
 
 /// Every program of the root, apart from the boot's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outside {
     /// Programs that were asked about, the boot's among them.
     pub programs: usize,

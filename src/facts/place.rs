@@ -7,6 +7,7 @@ use crate::sys::root_dir::{Kind, RootDir};
 
 /// One place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     /// Where, without any link.
     pub path: String,

@@ -18,6 +18,7 @@ const PACKAGES_MAX: usize = 500;
 
 /// What is damaged, and what it can be brought back from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SameVersion {
     /// Damage of files that a finding names, and that was not met where the
     /// files of packages were compared: not all of them are read there. Programs

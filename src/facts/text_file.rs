@@ -14,6 +14,7 @@ pub const CHANGED_MAX: u64 = 256 << 10;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TextFile {
     /// Where it lies.
     pub path: String,

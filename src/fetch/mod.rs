@@ -73,6 +73,7 @@ pub enum Told<'t> {
 
 /// A package that is in the folder now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Got {
     /// `libc6 2.41-12 (amd64)`
     pub package: String,

@@ -21,36 +21,43 @@ use crate::sys::root_dir::Kind;
 /// [`Action::Attributes`] changes something where it stands, and
 /// [`Action::BootArea`] bytes of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Moves what stands at `from` to `to`. Never overwrites.
     Rename {
         /// Where it is.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         from: PathBuf,
         /// Where it shall be.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         to: PathBuf,
     },
     /// Takes it away, into the transaction's quarantine.
     Quarantine {
         /// What is taken away, with everything below it.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
     },
     /// Makes a symbolic link, owned by whoever runs Lifeboot: root.
     Symlink {
         /// The link.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
         /// What it says.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         target: PathBuf,
     },
     /// Makes an empty directory.
     MakeDirectory {
         /// The directory.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
         /// Permission bits.
         mode: u32,
@@ -66,6 +73,7 @@ pub enum Action {
     PutFile {
         /// The file.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
         /// What it says.
         text: String,
@@ -84,9 +92,11 @@ pub enum Action {
     Copy {
         /// The file to be.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
         /// What is copied. Exact: no link in it.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         source: PathBuf,
         /// Bytes of the new file.
         size: u64,
@@ -101,6 +111,7 @@ pub enum Action {
     RemoveEmptyDirectory {
         /// The directory.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
     },
     /// Puts what a rehearsal made: a file, a link, a device or a FIFO, with
@@ -108,6 +119,7 @@ pub enum Action {
     Install {
         /// Where. Exact: no link in it.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
         /// What.
         kind: Kind,
@@ -120,6 +132,7 @@ pub enum Action {
             skip_serializing_if = "Option::is_none",
             default
         )]
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
         same_as: Option<PathBuf>,
     },
     /// Gives a directory, or a file that has no second name, another mode, owner
@@ -127,6 +140,7 @@ pub enum Action {
     Attributes {
         /// The directory or the file. Exact.
         #[serde(with = "encoded")]
+        #[cfg_attr(test, schemars(with = "String"))]
         path: PathBuf,
         /// Permission bits.
         mode: u32,

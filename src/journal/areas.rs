@@ -30,6 +30,7 @@ const AREA_BYTES: u64 = 2 << 20;
 
 /// Which disk, whatever the kernel calls it today.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DiskName {
     /// What it was called then: `nvme1n1`.

@@ -52,6 +52,7 @@ use work::Work;
 
 /// What a transaction is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Header {
     /// The repairs, or the findings they remove, in the operator's words.
     pub what: Vec<String>,
@@ -103,6 +104,7 @@ pub type Observer<'a> = &'a mut dyn FnMut(&Progress<'_>);
 
 /// How a transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// All actions stand.
@@ -113,6 +115,7 @@ pub enum Outcome {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The transaction.
     pub id: String,

@@ -24,6 +24,7 @@ const FILE_BYTES: u64 = 64 << 20;
 
 /// A program of the patient that ran in a rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ran {
     /// Which rehearsal of this repair it was, from 1: what failed in one is left
     /// out of the next.

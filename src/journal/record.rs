@@ -21,15 +21,18 @@ const NSEC_PER_SEC: i64 = 1_000_000_000;
 /// One action as it will be done: an object moves from one exact path to
 /// another on the same filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// What was asked for.
     pub action: Action,
     /// Where the object is before. Exact: no link in it.
     #[serde(with = "encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub from: PathBuf,
     /// Where it is after. Exact.
     #[serde(with = "encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub to: PathBuf,
     /// What it is before.
     pub object: Object,
@@ -37,10 +40,12 @@ pub struct Step {
 
 /// A directory that a step touches, with the time that undo gives back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Touched {
     /// Its path before the first change. Exact, or `/`.
     #[serde(with = "encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// Its inode number.
     pub ino: u64,
@@ -50,6 +55,7 @@ pub struct Touched {
 
 /// The first record: all that will be done, and what undo needs for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Intent {
     /// [`FORMAT`] of the Lifeboot that wrote it.
     pub format: u32,
@@ -69,6 +75,7 @@ pub struct Intent {
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum Record {
     /// Written before the first change.

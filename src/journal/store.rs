@@ -102,9 +102,11 @@ impl Place {
 
 /// A filesystem other than that of `/` on which a transaction has a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Further {
     /// Its top in the tree. Exact.
     #[serde(with = "encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(super) top: PathBuf,
     /// The time of its top before that.
     pub(super) mtime: Stamp,
@@ -142,6 +144,7 @@ impl Further {
 
 /// How far a transaction got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum State {
     /// Nothing of the tree was changed; only the journal's own directory is
@@ -162,6 +165,7 @@ pub enum State {
 
 /// A transaction found on a patient's disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Transaction {
     /// Its name: the newest sorts last.
     pub id: String,
@@ -281,6 +285,7 @@ pub(super) fn load(root: &RootDir, place: &Place) -> Result<Option<Story>> {
 
 /// What lies beside `/` while `/.lifeboot` exists: the last thing to go.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Mark {
     /// The transaction that made `/.lifeboot`.
     pub(super) id: String,

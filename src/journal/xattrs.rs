@@ -13,6 +13,7 @@ use crate::sys::xattr::{self, Xattrs};
 
 /// An extended attribute that changes. Values are in base64: they are bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Attribute {
     /// Its name, such as `system.posix_acl_default`.

@@ -9,6 +9,7 @@ const RESYNC_BYTES_A_MINUTE: u64 = 6_000_000_000;
 
 /// One piece of work on an array.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "work")]
 pub enum ArrayWork {
     /// Starts the array without the absent members, so that its superblocks

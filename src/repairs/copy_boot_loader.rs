@@ -25,6 +25,7 @@ pub(super) const KIND: Kind = Kind {
 
 /// The boot loader of which disk goes to which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LoaderCopy {
     /// Where a good one is.
     pub from: LoaderSource,
@@ -34,6 +35,7 @@ pub struct LoaderCopy {
 
 /// Where a boot loader is taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum LoaderSource {
     /// A disk that has it.

@@ -28,6 +28,7 @@ pub(super) const OF_ONE_FILE: usize = 50;
 
 /// One line of a file that becomes another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Edit {
     /// The file.
     pub path: String,

@@ -8,6 +8,7 @@ use crate::survey::esp::EspFile;
 
 /// Where the content of a file comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EspSource {
     /// From another EFI system partition.
@@ -27,6 +28,7 @@ pub enum EspSource {
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EspPut {
     /// `/EFI/debian/shimx64.efi`
     pub path: String,
@@ -40,6 +42,7 @@ pub struct EspPut {
 
 /// What one EFI system partition gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EspWork {
     /// Its disk.
     pub disk: String,

@@ -72,6 +72,7 @@ use edit::EditKind;
 
 /// What can go wrong when a repair is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
     /// Only moves that are taken back exactly.
@@ -95,6 +96,7 @@ impl Risk {
 
 /// A finding, named without its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Key {
     /// `stage/kebab-name`.
     pub id: String,
@@ -213,6 +215,7 @@ const REPAIRS: &[&Kind] = &[
 
 /// One repair, worked out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repair {
     /// The kind of repair.
     pub name: String,
@@ -297,6 +300,7 @@ impl Repair {
 
 /// A repair that cannot be done on this tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refused {
     /// What it would do.
     pub title: String,

@@ -16,6 +16,7 @@ use crate::journal::Action;
 
 /// All repairs for a set of findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// The repairs, in the order in which they are done.
     pub repairs: Vec<Repair>,

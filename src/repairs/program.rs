@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// A program of the patient's, to be run in its tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Program {
     /// Its words.
     pub words: Vec<String>,

@@ -21,6 +21,7 @@ pub(super) const KIND: Kind = Kind {
 
 /// A package to be unpacked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unpack {
     /// Its name.
     pub package: String,

@@ -7,6 +7,7 @@ use crate::facts::toolbox::supply::label;
 
 /// A package in exactly this version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Wanted {
     /// Its name.
     pub name: String,
@@ -35,6 +36,7 @@ impl Wanted {
 
 /// What apt is to download before it can go on, by its own index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Download {
     /// Packages that are not in the cache, or damaged there.
     pub packages: usize,

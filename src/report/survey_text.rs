@@ -204,7 +204,7 @@ fn candidate_lines(page: &mut Page, candidate: &Candidate, parts: &[String]) {
     page.branches(parts);
 }
 
-fn content(content: &Content) -> String {
+pub(super) fn content(content: &Content) -> String {
     match content {
         Content::Unknown => "nothing known on it".into(),
         Content::Signature(found) => signature(found),
@@ -241,7 +241,7 @@ fn signature(found: &Signature) -> String {
 }
 
 /// A size in the units that disks are sold by.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [
         (1_000_000_000_000, "TB"),
         (1_000_000_000, "GB"),

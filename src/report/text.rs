@@ -1,6 +1,8 @@
 //! The report for people: the answer in the first five lines.
 
-use super::{Page, Report};
+use std::rc::Rc;
+
+use super::{Page, Redaction, Report};
 use crate::facts::Facts;
 use crate::facts::history::timeline;
 use crate::finding::{Evidence, Finding};
@@ -14,7 +16,15 @@ const EVIDENCE: usize = 8;
 
 /// The whole report.
 pub fn text(report: &Report) -> String {
-    let mut page = Page::default();
+    told(report, Page::default())
+}
+
+/// The same without what tells whose machine it is.
+pub fn redacted_text(report: &Report, hidden: Rc<Redaction>) -> String {
+    told(report, Page::hiding(hidden))
+}
+
+fn told(report: &Report, mut page: Page) -> String {
     verdict(&mut page, report);
     if !report.findings.is_empty() {
         page.heading("FINDINGS");
@@ -63,10 +73,16 @@ pub(super) fn verdict(page: &mut Page, report: &Report) {
     survival(page, verdict);
 }
 
-/// With each disk alone; one line where the answer is the same for all.
 fn survival(page: &mut Page, verdict: &Verdict) {
+    for line in survival_lines(verdict) {
+        page.item("  ", 2, &line);
+    }
+}
+
+/// With each disk alone; one line where the answer is the same for all.
+pub(super) fn survival_lines(verdict: &Verdict) -> Vec<String> {
     let Some(first) = verdict.survival.first() else {
-        return;
+        return Vec::new();
     };
     let line = |disk: &str, s: &Survival| {
         let answer = match s.boots {
@@ -78,16 +94,14 @@ fn survival(page: &mut Page, verdict: &Verdict) {
     };
     let same = |s: &Survival| (s.boots, &s.why) == (first.boots, &first.why);
     if verdict.survival.iter().all(same) {
-        page.item("  ", 2, &line("either disk", first));
-        return;
+        return vec![line("either disk", first)];
     }
-    for each in &verdict.survival {
-        page.item("  ", 2, &line(&each.disk, each));
-    }
+    let all = verdict.survival.iter();
+    all.map(|each| line(&each.disk, each)).collect()
 }
 
 /// The next command to type.
-fn next(verdict: &Verdict, report: &Report) -> String {
+pub(super) fn next(verdict: &Verdict, report: &Report) -> String {
     let repairs = report.plan.clone().revocable().repairs.len();
     let plan = match (verdict.minutes, verdict.risk) {
         (Some(minutes), Some(risk)) => format!(
@@ -112,7 +126,7 @@ fn next(verdict: &Verdict, report: &Report) -> String {
     }
 }
 
-fn system(facts: &Facts) -> String {
+pub(super) fn system(facts: &Facts) -> String {
     let Search::Found(info) = &facts.search else {
         return "none chosen".into();
     };
@@ -166,7 +180,7 @@ pub(super) fn finding(page: &mut Page, finding: &Finding, shown: usize) {
     }
 }
 
-fn evidence_line(evidence: &Evidence) -> String {
+pub(super) fn evidence_line(evidence: &Evidence) -> String {
     match &evidence.expected {
         Some(expected) => format!(
             "{}: {} (expected {expected})",
@@ -187,17 +201,7 @@ fn plan(page: &mut Page, plan: &Plan) {
     for (index, repair) in plan.repairs.iter().enumerate() {
         let first = format!("{}. {}", index + 1, upper_first(&repair.title));
         page.item("  ", 5, &format!("{first}."));
-        let undo = match &repair.work {
-            Some(work) => format!("CANNOT be undone: {}", work.why_lasting()),
-            None => "undo: lifeboot undo".to_owned(),
-        };
-        let line = format!(
-            "removes {}; {}, about {} min, {undo}",
-            repair.removes.id,
-            repair.risk.word(),
-            repair.minutes
-        );
-        page.item("     ", 5, &line);
+        page.item("     ", 5, &repair_line(repair));
         steps(page, repair);
         if !repair.expected.is_empty() {
             let ids: Vec<_> = repair.expected.iter().map(|key| key.id.as_str()).collect();
@@ -218,19 +222,41 @@ fn plan(page: &mut Page, plan: &Plan) {
     }
 }
 
-/// Long lists of the same kind of move are shortened.
+/// What a repair removes, and what it costs.
+pub(super) fn repair_line(repair: &Repair) -> String {
+    let undo = match &repair.work {
+        Some(work) => format!("CANNOT be undone: {}", work.why_lasting()),
+        None => "undo: lifeboot undo".to_owned(),
+    };
+    format!(
+        "removes {}; {}, about {} min, {undo}",
+        repair.removes.id,
+        repair.risk.word(),
+        repair.minutes
+    )
+}
+
 pub(super) fn steps(page: &mut Page, repair: &Repair) {
+    for line in step_lines(repair) {
+        page.item("       ", 9, &line);
+    }
+}
+
+/// What a repair does, step by step. Long lists of the same kind of move are
+/// shortened.
+pub(super) fn step_lines(repair: &Repair) -> Vec<String> {
     const SHOWN: usize = 6;
+    let mut lines = Vec::new();
     let edits = repair.edits.iter().map(ToString::to_string);
     let actions = repair.actions.iter().map(ToString::to_string);
     for line in edits.chain(actions).take(SHOWN) {
-        page.item("       ", 9, &line);
+        lines.push(line);
     }
     let all = repair.edits.len() + repair.actions.len();
     if let Some(more) = all.checked_sub(SHOWN)
         && more > 0
     {
-        page.item("       ", 9, &format!("... and {more} more steps"));
+        lines.push(format!("... and {more} more steps"));
     }
     for loader in &repair.loaders {
         let line = format!(
@@ -238,15 +264,15 @@ pub(super) fn steps(page: &mut Page, repair: &Repair) {
             loader.from.name(),
             loader.to
         );
-        page.item("       ", 9, &line);
+        lines.push(line);
     }
     if let Some(work) = &repair.esp {
         for put in work.files.iter().take(SHOWN) {
             let line = format!("write {}:{} ({} bytes)", work.name, put.path, put.bytes);
-            page.item("       ", 9, &line);
+            lines.push(line);
         }
         if let Some(more) = work.files.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-            page.item("       ", 9, &format!("... and {more} more files"));
+            lines.push(format!("... and {more} more files"));
         }
     }
     for package in repair.unpack.iter().take(SHOWN) {
@@ -261,27 +287,28 @@ pub(super) fn steps(page: &mut Page, repair: &Repair) {
             several => format!("{} files of {}", several.len(), package.label()),
         };
         let line = format!("{what} from {}{known}", package.place());
-        page.item("       ", 9, &line);
+        lines.push(line);
     }
     if let Some(more) = repair.unpack.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-        page.item("       ", 9, &format!("... and {more} more packages"));
+        lines.push(format!("... and {more} more packages"));
     }
     let fetched = repair.unpack.iter().filter(|one| one.fetched.is_some());
     let (fetched, all) = (fetched.count(), repair.unpack.len());
     if fetched > 0 {
         let line = format!("the network was used: {fetched} of {all} packages were fetched");
-        page.item("       ", 9, &line);
+        lines.push(line);
     }
     if repair.unpack.iter().any(|package| package.files.is_empty()) {
-        page.item("       ", 9, "their preinst scripts are not run");
+        lines.push("their preinst scripts are not run".into());
     }
     if let Some(download) = &repair.download {
-        page.item("       ", 9, &lacking(download));
+        lines.push(lacking(download));
     }
     for program in &repair.programs {
         let line = format!("rehearse in the patient: {}", shortened(&program.line()));
-        page.item("       ", 9, &line);
+        lines.push(line);
     }
+    lines
 }
 
 /// What apt lacks, and how it comes there.
@@ -367,13 +394,17 @@ fn writes(page: &mut Page, writes: &[WriteProof]) {
     }
     page.heading("WRITTEN MEANWHILE (the kernel's counters)");
     for proof in writes {
-        let sectors = proof.after.sectors.saturating_sub(proof.before.sectors);
-        let line = format!(
-            "{}: {sectors} sectors (before {}, after {})",
-            proof.disk, proof.before.sectors, proof.after.sectors
-        );
-        page.item("  ", 4, &line);
+        page.item("  ", 4, &write_line(proof));
     }
+}
+
+/// What the kernel counted on one disk.
+pub(super) fn write_line(proof: &WriteProof) -> String {
+    let sectors = proof.after.sectors.saturating_sub(proof.before.sectors);
+    format!(
+        "{}: {sectors} sectors (before {}, after {})",
+        proof.disk, proof.before.sectors, proof.after.sectors
+    )
 }
 
 pub(super) fn upper_first(text: &str) -> String {

@@ -1,6 +1,10 @@
 //! Lines of 80 columns, safe for a serial console.
 
+use std::rc::Rc;
+
 use textwrap::{Options, WordSplitter, WrapAlgorithm};
+
+use super::Redaction;
 
 /// Columns of a serial console.
 const COLUMNS: usize = 80;
@@ -29,9 +33,18 @@ fn fits(first: &str, text: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Page {
     text: String,
+    hidden: Option<Rc<Redaction>>,
 }
 
 impl Page {
+    /// A page without what tells whose machine it is.
+    pub fn hiding(hidden: Rc<Redaction>) -> Self {
+        Self {
+            hidden: Some(hidden),
+            ..Self::default()
+        }
+    }
+
     /// Adds a paragraph, its first line after `first`, the others indented by
     /// `rest` columns.
     pub fn item(&mut self, first: &str, rest: usize, text: &str) {
@@ -39,6 +52,9 @@ impl Page {
     }
 
     fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
+        // Before it is wrapped: what is hidden must not be torn apart.
+        let hidden = self.hidden.as_ref().map(|hidden| hidden.apply(text));
+        let text = hidden.as_deref().unwrap_or(text);
         if fits(first, text) {
             self.text.push_str(first);
             self.text.push_str(text.trim_end());

@@ -15,6 +15,7 @@ const GAP_BYTES_MAX: u64 = 2 << 20;
 
 /// What lies between the first sector and the first partition of an MBR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// Where it ends, in bytes of the disk.
     pub end: u64,

@@ -15,6 +15,7 @@ const NET: &str = "/sys/class/net";
 
 /// One port of a card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Card {
     /// Its place on the bus: `0000:00:02.0`.
     pub place: String,
@@ -26,6 +27,7 @@ pub struct Card {
 
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cards {
     /// The cards on the PCI bus.
     pub cards: Vec<Card>,

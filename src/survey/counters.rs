@@ -8,6 +8,7 @@ use super::Survey;
 /// Writing requests of one disk since the rescue system started
 /// (`Documentation/admin-guide/iostats.rst`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counters {
     /// Completed writes.
     pub writes: u64,
@@ -21,6 +22,7 @@ pub struct Counters {
 
 /// The counters of one disk around a piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WriteProof {
     /// The disk.
     pub disk: String,

@@ -32,6 +32,7 @@ const ACTIVE: u32 = 1;
 
 /// How the rescue system was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Firmware {
     /// Not by UEFI, as far as its kernel knows.
@@ -42,6 +43,7 @@ pub enum Firmware {
 
 /// The variables that decide what is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Nvram {
     /// The numbers of the entries in the order in which they are tried.
     pub order: Vec<u16>,
@@ -61,6 +63,7 @@ pub struct Nvram {
 
 /// One entry: `Boot0001`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BootEntry {
     /// Its number.
     pub number: u16,

@@ -63,6 +63,7 @@ const KIND_PREFIX: u32 = 3;
 
 /// GRUB's core on one disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GrubCore {
     /// The sector that the boot code loads first.
     pub sector: u64,
@@ -87,6 +88,7 @@ pub struct GrubCore {
 
 /// The size of a core in sectors, the first one included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoreSize {
     /// With the codes behind it that mend damaged sectors.
     pub whole: u64,
@@ -96,6 +98,7 @@ pub struct CoreSize {
 
 /// What is wrong with a core.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Trouble {
     /// Where the boot code looks for it there is something else.

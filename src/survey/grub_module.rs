@@ -13,6 +13,7 @@ use super::grub_masks;
 
 /// One module, as far as it must fit others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GrubModule {
     /// What it calls itself.
     pub name: Option<String>,

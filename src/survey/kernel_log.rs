@@ -22,6 +22,7 @@ const MOST_GONE: usize = 32;
 
 /// The kernel's log, as far as it is about disks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct KernelLog {
     /// Disks that something was said about, also such as are gone.
@@ -34,6 +35,7 @@ pub struct KernelLog {
 
 /// What was said about one disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiskLog {
     /// Name of the disk, or of what the kernel named instead: a controller
     /// (`nvme1`), a port (`ata2`), an address.

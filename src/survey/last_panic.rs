@@ -24,6 +24,7 @@ const ENDS: [&str; 7] = [
 
 /// The newest record of a kernel's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastPanic {
     /// File or record that tells it.
     pub source: String,

@@ -48,9 +48,11 @@ pub use superblock::{Member, Superblock};
 /// A stretch of a device or file that can be read, shown through a loop device
 /// or mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// Device node or image file.
     #[serde(with = "crate::journal::encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// Where it begins, in bytes.
     pub offset: u64,
@@ -138,6 +140,7 @@ impl Source {
 
 /// What was recognised on a disk or partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Content {
     /// Nothing known.
@@ -192,6 +195,7 @@ impl Content {
 
 /// One partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Partition {
     /// Its number in the table.
     pub number: u32,
@@ -220,6 +224,7 @@ pub struct Partition {
 
 /// One disk or disk image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Disk {
     /// `nvme0n1`, or the file name of an image.
     pub name: String,
@@ -299,6 +304,7 @@ impl Disk {
 
 /// Everything the survey saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Survey {
     /// The disks, by name.
     pub disks: Vec<Disk>,

@@ -21,6 +21,7 @@ use scan::Scan;
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Pieces of 1 MiB: the first, the last, and 256 evenly spread.
@@ -31,6 +32,7 @@ pub enum Mode {
 
 /// A place that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReadError {
     /// The first byte of it, from the start of the disk. More may be bad
     /// behind it, up to the end of the piece of 1 MiB.
@@ -43,6 +45,7 @@ pub struct ReadError {
 
 /// One disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiskRead {
     /// Its name.
     pub disk: String,
@@ -71,6 +74,7 @@ impl DiskRead {
 
 /// The result, or what is known of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReadTest {
     /// How much was to be read.
     pub mode: Mode,

@@ -22,6 +22,7 @@ use super::root_dir::{Kind, RootDir};
 
 /// A point in time as filesystems store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stamp {
     /// Seconds since 1970.
     pub sec: i64,
@@ -31,6 +32,7 @@ pub struct Stamp {
 
 /// What stands at a path: enough to know it again and to tell it apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Object {
     /// What it is.
     pub kind: Kind,

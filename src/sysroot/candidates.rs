@@ -7,6 +7,7 @@ use crate::sys::root_dir::{Kind, RootDir};
 
 /// A filesystem that looks like a root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Candidate {
     /// The filesystem's name, as `--root-device` takes it.
     pub name: String,

@@ -9,6 +9,7 @@ use crate::survey::{Content, Signature, Survey};
 
 /// One filesystem, swap area or container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Filesystem {
     /// How the operator would name it: its volume's name.
     pub name: String,
@@ -33,6 +34,7 @@ pub struct Filesystem {
 
 /// How an array is called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ArrayName {
     /// Its UUID.
     pub uuid: String,

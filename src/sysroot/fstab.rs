@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One line of fstab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Line number, from 1.
     pub line: usize,
@@ -16,6 +17,7 @@ pub struct Entry {
     pub spec: String,
     /// Where it is mounted; `none` or `swap` for swap.
     #[serde(with = "crate::journal::encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub target: PathBuf,
     /// Filesystem type.
     pub fstype: String,
@@ -25,6 +27,7 @@ pub struct Entry {
 
 /// A line that mount(8) cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BadLine {
     /// Line number, from 1.
     pub line: usize,
@@ -36,6 +39,7 @@ pub struct BadLine {
 
 /// A whole fstab.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fstab {
     /// The lines in order.
     pub entries: Vec<Entry>,

@@ -26,6 +26,7 @@ const MOST_NAMED: usize = 50;
 
 /// A filesystem as one member shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Side {
     /// Its volume.
     pub name: String,
@@ -41,6 +42,7 @@ pub struct Side {
 
 /// One member, looked at alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LegView {
     /// The member.
     pub leg: Leg,
@@ -52,6 +54,7 @@ pub struct LegView {
 
 /// Two members compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The one.
     pub one: String,
@@ -67,6 +70,7 @@ pub struct Difference {
 
 /// A mirror with its members side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MirrorView {
     /// The array.
     pub array: Array,

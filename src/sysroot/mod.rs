@@ -29,6 +29,7 @@ pub use search::Choice;
 
 /// What became of the journal of a filesystem that is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Journal {
     /// Nothing waited to be replayed.
@@ -45,9 +46,11 @@ pub enum Journal {
 
 /// Where a part of the tree comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MountedPart {
     /// Where in the patient: `/`, `/boot`, ...
     #[serde(with = "crate::journal::encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub target: PathBuf,
     /// The filesystem's name.
     pub device: String,
@@ -86,9 +89,11 @@ const SUBVOLUME: &str = " subvolume ";
 
 /// A part that the patient's fstab wants and that could not be mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MissingPart {
     /// Where in the patient.
     #[serde(with = "crate::journal::encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub target: PathBuf,
     /// The device that fstab names.
     pub spec: String,
@@ -100,6 +105,7 @@ pub struct MissingPart {
 
 /// How the root was come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Found on the patient's disks and mounted by Lifeboot.
@@ -114,6 +120,7 @@ pub enum Origin {
 
 /// What is known about the tree that is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SysrootInfo {
     /// How it was come by.
     pub origin: Origin,
@@ -123,6 +130,7 @@ pub struct SysrootInfo {
     pub candidate: Option<Box<Candidate>>,
     /// Where it is reachable in the rescue system now.
     #[serde(with = "crate::journal::encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// What is mounted where, root first.
     pub parts: Vec<MountedPart>,
@@ -138,6 +146,7 @@ pub struct SysrootInfo {
 
 /// What the search for a root came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Search {
     /// One root, opened.
@@ -156,6 +165,7 @@ pub enum Search {
 
 /// A volume that is not the root, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rejected {
     /// The volume.
     pub name: String,

@@ -34,6 +34,7 @@ const MOST_JOURNALS: usize = 200;
 
 /// One trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trace {
     /// The file.
     pub path: String,

@@ -14,6 +14,7 @@ const NAMES: usize = 5;
 
 /// The evidence that the verdict stands on, in the operator's words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Confidence {
     /// What was looked at and compared.
     pub verified: Vec<String>,

@@ -28,6 +28,7 @@ pub struct Terms {
 
 /// The shorter way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
     /// The plan.
@@ -38,6 +39,7 @@ pub enum Way {
 
 /// What the terms come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decision {
     /// When the session began, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]

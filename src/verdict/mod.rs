@@ -21,6 +21,7 @@ use crate::sysroot::Search;
 
 /// The answer in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// It boots and can be reached.
@@ -61,6 +62,7 @@ impl Kind {
 
 /// Whether the machine comes up with one disk alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Survival {
     /// The disk that is left.
     pub disk: String,
@@ -72,6 +74,7 @@ pub struct Survival {
 
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// In one word.
     pub kind: Kind,

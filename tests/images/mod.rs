@@ -1,5 +1,9 @@
 //! Disk images made by the tools that make disks: sfdisk, mkfs.ext4, mdadm.
 
+#[path = "../schemas/mod.rs"]
+#[allow(dead_code, reason = "not every test program looks at the schemas")]
+mod schemas;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, symlink};
@@ -186,10 +190,12 @@ impl Answer {
     pub fn of(args: &[&str]) -> Self {
         let output = lifeboot(args);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let json: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {stderr}"));
+        schemas::check(&json).unwrap_or_else(|e| panic!("{args:?}: {e:?}"));
         Self {
             code: output.status.code().unwrap_or(-1),
-            json: serde_json::from_slice(&output.stdout)
-                .unwrap_or_else(|e| panic!("{e}: {stderr}")),
+            json,
             stderr,
         }
     }

@@ -37,6 +37,8 @@ pub mod release;
 pub mod report;
 pub mod rescue;
 pub mod run;
+#[path = "../schemas/mod.rs"]
+pub mod schemas;
 pub mod serial;
 pub mod stick;
 pub mod storage_level;

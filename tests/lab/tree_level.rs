@@ -10,7 +10,7 @@ use super::case::{Case, Level, Repaired};
 use super::manifest::Manifest;
 use super::mounts::Overlay;
 use super::report::Report;
-use super::{LIFEBOOT, base, half_upgrade};
+use super::{LIFEBOOT, base, half_upgrade, schemas};
 
 /// Runs `case` at tree level.
 pub fn run(case: &Case, level: &Level, work: &Path) -> Result<()> {
@@ -79,7 +79,9 @@ fn repair(repaired: &Repaired, patient: &Path, work: &Path) -> Result<()> {
     repaired.check_tree(patient)?;
     if repaired.undo {
         let log = lifeboot(patient, work, "log", &["log", "--json"])?.stdout;
-        let repairs: Vec<serde_json::Value> = serde_json::from_str(&log)?;
+        let log: serde_json::Value = serde_json::from_str(&log)?;
+        schemas::check(&log)?;
+        let repairs = log["repairs"].as_array().context("no list of repairs")?;
         ensure!(!repairs.is_empty(), "nothing was repaired");
         for _ in repairs {
             let undone = lifeboot(patient, work, "undo", &["undo", "--yes"])?;
@@ -110,6 +112,7 @@ fn diagnose(patient: &Path, work: &Path, name: &str) -> Result<Diagnosis> {
     let ended = lifeboot(patient, work, name, &["diagnose", "--json"])?;
     let (report, _) = Report::first(&ended.stdout)
         .with_context(|| format!("see {}", work.join(name).display()))?;
+    schemas::check(&serde_json::from_str(&ended.stdout)?)?;
     Ok(Diagnosis {
         report,
         said: ended.stdout,

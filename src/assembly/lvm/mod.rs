@@ -18,6 +18,7 @@ pub use open::{Handle, OpenedVolume, open};
 
 /// A volume group as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VolumeGroup {
     /// Its UUID.
     pub uuid: String,
@@ -38,6 +39,7 @@ pub struct VolumeGroup {
 
 /// A logical volume as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogicalVolume {
     /// `vg0/root`.
     pub name: String,

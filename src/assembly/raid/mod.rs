@@ -21,6 +21,7 @@ pub const RAID1: i32 = 1;
 
 /// How a member stands towards the freshest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Standing {
     /// Holds the newest data of `slot`.
@@ -49,6 +50,7 @@ pub enum Standing {
 
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Leg {
     /// `/dev/nvme0n1p2`.
     pub name: String,
@@ -81,6 +83,7 @@ impl Leg {
 
 /// The state of an array as its superblocks tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum State {
     /// Every slot has a fresh member.
@@ -98,6 +101,7 @@ pub enum State {
 
 /// One array.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Array {
     /// UUID of the array.
     pub uuid: String,

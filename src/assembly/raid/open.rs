@@ -18,6 +18,7 @@ use crate::sys::md::{self, MdArray, Member, Shape};
 
 /// How an array was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
     /// By the md driver, without metadata, on read-only loop devices.
@@ -32,6 +33,7 @@ pub enum How {
 
 /// Where an opened array can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Opened {
     /// Its block device.
     pub device: PathBuf,

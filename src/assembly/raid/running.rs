@@ -38,6 +38,7 @@ pub(super) fn kernel_name(leg: &Leg) -> String {
 
 /// An array of the rescue system's that holds members of one of the patient's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Claim {
     /// `md127`.
     pub name: String,

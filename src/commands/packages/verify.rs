@@ -9,6 +9,7 @@ use crate::commands::progress::Progress;
 use crate::commands::{print, print_json};
 use crate::facts::integrity::{self, Answer};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::verify_text;
 
 pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
@@ -24,7 +25,10 @@ pub(super) fn run(args: &PackagesArgs) -> Result<Outcome> {
     }
     let integrity = &answer.integrity;
     if args.json {
-        print_json(integrity)?;
+        print_json(&Document {
+            schema: document::VERIFIED,
+            body: integrity,
+        })?;
     } else if let Some(lines) = lines(&answer, args) {
         let lines = lines.iter().map(|line| format!("{line}\n"));
         print(&lines.collect::<String>())?;

@@ -26,6 +26,7 @@ pub(super) use collect::{Sources, collect, package};
 
 /// What the boot loses without a program; the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Something that udev, the kernel or a library calls.
@@ -50,6 +51,7 @@ pub enum Role {
 
 /// One step on the way from the kernel to a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// A unit, a program or a file.
     pub what: String,
@@ -63,6 +65,7 @@ pub struct Step {
 
 /// A file that is loaded with a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Needed {
     /// Where it lies, without any link.
     pub path: String,
@@ -75,6 +78,7 @@ pub struct Needed {
 
 /// Something wrong with a program, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// What is wrong.
     pub problem: Problem,
@@ -85,6 +89,7 @@ pub struct Fault {
 
 /// A program, script or module of the closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Program {
     /// As it is asked for.
     pub path: String,
@@ -108,6 +113,7 @@ pub struct Program {
 
 /// The whole closure, PID 1 apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Critical {
     /// The steps; the first is the kernel's command line.
     pub steps: Vec<Step>,

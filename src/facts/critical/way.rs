@@ -9,6 +9,7 @@ use crate::facts::Tree;
 
 /// One place on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     /// A unit, a program or a file.
     pub what: String,
@@ -18,6 +19,7 @@ pub struct Place {
 
 /// The way to a file, and how many programs of the boot use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Way {
     /// The file, as the root has it.
     pub path: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What keeps the kernel or the loader from mapping a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "damage", rename_all = "kebab-case")]
 pub enum Damage {
     /// No byte in it: what a crash leaves of a file that was being written.

@@ -26,6 +26,7 @@ const INTERPRETER_BYTES_MAX: u64 = 4096;
 
 /// What an object asks the loader to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Want {
     /// `DT_NEEDED`.
@@ -38,6 +39,7 @@ pub enum Want {
 
 /// Which loader and which processor an object is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
     /// 64-bit file format.
     pub is_64: bool,
@@ -57,6 +59,7 @@ impl std::fmt::Display for Machine {
 
 /// One ELF file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Object {
     /// What it runs on.
     pub machine: Machine,

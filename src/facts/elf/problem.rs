@@ -9,6 +9,7 @@ use super::symbols::{Missed, Undefined};
 
 /// A symbolic link that was followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Link {
     /// Where it lies.
     pub at: String,
@@ -18,6 +19,7 @@ pub struct Link {
 
 /// Everything that starting one program loads, and what goes wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Closure {
     /// The path that was asked about.
     pub program: String,
@@ -47,6 +49,7 @@ impl Closure {
 
 /// One loaded file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Loaded {
     /// The name it was first asked for by.
     pub name: String,
@@ -60,6 +63,7 @@ pub struct Loaded {
 
 /// One thing that goes wrong when a program is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[allow(missing_docs)] // the fields are what their names say
 pub enum Problem {

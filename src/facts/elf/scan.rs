@@ -15,6 +15,7 @@ use super::walk::walk;
 
 /// What a whole root was found to be made of, and what of it is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scan {
     /// Programs that need the loader.
     pub programs: usize,

@@ -37,6 +37,7 @@ const USUAL_PROGRAMS: [&str; 4] = ["/bin/sh", "/usr/bin/bash", "/bin/bash", "/us
 
 /// What surrounds the loader.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Surroundings {
     /// Each loader with the C library that it loads.
     pub pairs: Vec<Pair>,

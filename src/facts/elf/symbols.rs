@@ -43,6 +43,7 @@ const SCRIPTS_MAX: usize = 5;
 
 /// When a symbol that is not there is missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Missed {
     /// The loader refuses to start the program.
@@ -53,6 +54,7 @@ pub enum Missed {
 
 /// A symbol that is looked up and not defined by anything that is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Undefined {
     /// When it is missed.
     pub missed_at: Missed,
@@ -84,6 +86,7 @@ impl fmt::Display for Undefined {
 
 /// Programs, and what is wrong with their symbols.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SymbolScan {
     /// Programs that were asked about.
     pub programs: usize,

@@ -18,6 +18,7 @@ const RECORDS_MAX: usize = 16 * 1024;
 
 /// One version that an object needs of one library.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionNeed {
     /// The library, by the name in its `DT_NEEDED`.
     pub file: String,

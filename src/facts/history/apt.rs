@@ -12,6 +12,7 @@ const MOST_RUNS: usize = 50;
 
 /// One run of apt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     /// When it began, in seconds since 1970.
     pub started: i64,

@@ -13,6 +13,7 @@ const MOST_BOOTS: usize = 50;
 
 /// One start of the system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Boot {
     /// The kernel's id of it, where the journal tells.
     pub id: Option<String>,
@@ -36,6 +37,7 @@ pub struct Boot {
 
 /// A unit that did not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnitFailure {
     /// When.
     pub time: i64,
@@ -47,6 +49,7 @@ pub struct UnitFailure {
 
 /// How a boot ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// It was shut down and came to the end of that.

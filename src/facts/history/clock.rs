@@ -15,6 +15,7 @@ const LIMIT: u64 = 256 * 1024;
 
 /// How a time was come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// Written in UTC or with its offset.

@@ -44,6 +44,7 @@ const MOST_TEXT: usize = 240;
 
 /// What happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct History {
     /// Everything, in the order of time.
@@ -60,6 +61,7 @@ pub struct History {
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// When, in seconds since 1970 (UTC).
     pub time: i64,
@@ -80,6 +82,7 @@ pub struct Event {
 
 /// Kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A package manager began.
@@ -112,6 +115,7 @@ pub enum Kind {
 
 /// How much an event matters, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
     /// Only in the whole list.
@@ -124,6 +128,7 @@ pub enum Weight {
 
 /// A file that history was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// The file.
     pub path: String,

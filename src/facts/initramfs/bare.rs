@@ -55,6 +55,7 @@ const OPTIONS: [(&str, &str); 30] = [
 
 /// A kernel without an initramfs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bare {
     /// Its image.
     pub image: String,

@@ -23,6 +23,7 @@ const ENTRIES_MAX: usize = 500_000;
 
 /// One thing that the boot needs a driver for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Driver {
     /// The module: `raid1`. Any one of several is enough.
     pub names: Vec<String>,
@@ -34,6 +35,7 @@ pub struct Driver {
 
 /// Whether the kernel will have a driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum DriverState {
     /// It is a part of the kernel.

@@ -24,6 +24,7 @@ pub(super) const TEXT_BYTES_MAX: u64 = 256 * 1024;
 
 /// What the initramfs was made by: it decides what starts and in which order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Builder {
     /// Debian's initramfs-tools.
@@ -121,6 +122,7 @@ const RULES: [&str; 4] = [
 
 /// What is known of one initramfs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Image {
     /// The kernel that it is loaded with.
     pub release: String,

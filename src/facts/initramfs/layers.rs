@@ -23,6 +23,7 @@ const LVM_RULES: [&str; 3] = ["69-lvm.rules", "69-lvm-metad.rules", "69-dm-lvm.r
 
 /// What it has, by layer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Layers {
     /// LVM's program.
     pub lvm: Option<String>,

@@ -29,6 +29,7 @@ const IMAGES_MAX: usize = 2;
 
 /// What is known of the images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Initramfs {
     /// The images that were unpacked; the first one is started by default.
     pub images: Vec<Image>,

@@ -6,6 +6,7 @@ use crate::sys::root_dir::Kind;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Damage {
     /// Nothing is there.
@@ -58,6 +59,7 @@ pub enum Damage {
 
 /// A file of a package with something wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Damaged {
     /// Where it lies.
     pub path: String,

@@ -49,6 +49,7 @@ pub use rights::Shown;
 
 /// Whose packages are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Manager {
     /// dpkg's.
@@ -76,6 +77,7 @@ impl Manager {
 
 /// A file whose mode, owner or link is not as its package shipped it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unshipped {
     /// The package.
     pub package: String,
@@ -87,6 +89,7 @@ pub struct Unshipped {
 
 /// What is wrong with the files of one package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PackageDamage {
     /// Its name; with its architecture, if it is there twice.
     pub package: String,
@@ -103,6 +106,7 @@ pub struct PackageDamage {
 
 /// Configuration files of one package that are not as it shipped them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Configuration {
     /// The package.
     pub package: String,
@@ -112,6 +116,7 @@ pub struct Configuration {
 
 /// Something in dpkg's database that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// The file.
     pub path: String,
@@ -122,6 +127,7 @@ pub struct Fault {
 /// Files that are absent or different, and of which that is no fault or told
 /// elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotTold {
     /// Left out by `path-exclude` of dpkg's configuration.
     pub left_out: usize,
@@ -137,6 +143,7 @@ pub struct NotTold {
 
 /// The files of all packages, as far as they were compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Integrity {
     /// Whose packages they are.
     #[serde(default)]

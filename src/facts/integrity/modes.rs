@@ -62,6 +62,7 @@ const SETUID: [&str; 20] = [
 
 /// What a recursive command set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Change {
     /// The mode of directories.
@@ -83,6 +84,7 @@ pub enum Change {
 
 /// A directory below which something was set on nearly everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Extent {
     /// The directory.
     pub top: String,
@@ -103,6 +105,7 @@ pub struct Extent {
 
 /// What is wrong with modes and owners.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Permissions {
     /// Traces of recursive commands, the largest first.
     pub extents: Vec<Extent>,

@@ -15,6 +15,7 @@ pub(super) struct Rights {
 
 /// By names, to show. What nobody asks for is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shown {
     /// All twelve bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

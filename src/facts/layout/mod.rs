@@ -31,6 +31,7 @@ const DEPTH: usize = 3;
 
 /// What a place should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Expected {
     /// A directory of its own.
@@ -44,6 +45,7 @@ pub enum Expected {
 
 /// What it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Seen {
     /// Nothing.
@@ -61,6 +63,7 @@ pub enum Seen {
 
 /// A place that is not what the package database needs it to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Suspect {
     /// The place.
     pub path: String,
@@ -87,6 +90,7 @@ pub struct Suspect {
 
 /// The layout of the tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Layout {
     /// Whether `/bin`, `/sbin` and `/lib` are links into /usr; none when the
     /// tree does not tell.

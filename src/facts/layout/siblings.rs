@@ -15,6 +15,7 @@ const ELSEWHERE: [&str; 7] = ["/", "/root", "/tmp", "/var/tmp", "/mnt", "/opt", 
 
 /// A directory that holds what another should hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sibling {
     /// Where it is.
     pub path: String,

@@ -14,6 +14,7 @@ const DEPTH: usize = 8;
 
 /// What waits at the place where a stray belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AtHome {
     /// Nothing.
@@ -28,6 +29,7 @@ pub enum AtHome {
 
 /// One thing in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stray {
     /// Where it is.
     pub path: String,

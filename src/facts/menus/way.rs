@@ -17,6 +17,7 @@ const NAMES_MAX: usize = 256;
 
 /// What decides about the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Decides {
     /// This line of the configuration, counted from 1.
@@ -29,6 +30,7 @@ pub enum Decides {
 
 /// How another entry becomes the default one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Way {
     /// What is to be changed.
     pub decides: Decides,

@@ -11,6 +11,7 @@ pub(super) const PLACE: &str = "/lib/apk/db";
 
 /// apk's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Apk {
     /// The packages that it knows.
     pub packages: Vec<Installed>,

@@ -13,6 +13,7 @@ const TAIL_BYTES: u64 = 4 << 20;
 
 /// A run of apt that wrote its beginning and never its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Upgrade {
     /// `Start-Date`, as apt wrote it.
     pub started: String,

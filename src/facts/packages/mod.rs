@@ -37,6 +37,7 @@ pub(super) const LIMIT: u64 = 256 << 20;
 
 /// The package database, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Packages {
     /// dpkg's.

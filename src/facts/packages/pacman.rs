@@ -21,6 +21,7 @@ const MOST_PACKAGES: usize = 50_000;
 
 /// An installed package of a manager other than dpkg.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Installed {
     /// Its name.
     pub name: String,
@@ -32,6 +33,7 @@ pub struct Installed {
 
 /// pacman's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pacman {
     /// The packages that it knows, by name.
     pub packages: Vec<Installed>,
@@ -45,6 +47,7 @@ pub struct Pacman {
 
 /// A transaction that began and never ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Transaction {
     /// The time of its beginning, as the log spells it.
     pub started: String,

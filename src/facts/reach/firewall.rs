@@ -13,6 +13,7 @@ const LIMIT: u64 = 4 << 20;
 
 /// A ruleset that lets nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shut {
     /// The file.
     pub path: String,

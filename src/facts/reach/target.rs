@@ -26,6 +26,7 @@ const DEAD_ENDS: [&str; 7] = [
 
 /// What is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DefaultTarget {
     /// The target that it is; none when it is none that could be loaded.
     pub leads_to: Option<String>,

@@ -13,6 +13,7 @@ const NOTE_MAX: u64 = 16 << 20;
 
 /// A package that was fetched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fetched {
     /// Its file in the folder.
     pub file: String,

@@ -48,6 +48,7 @@ const TOOLS: [&str; 22] = [
 
 /// One of them that does not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokenTool {
     /// Where it lies, or would lie.
     pub path: String,
@@ -63,6 +64,7 @@ pub struct BrokenTool {
 
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Toolbox {
     /// Those that do not start.
     pub broken: Vec<BrokenTool>,

@@ -23,6 +23,7 @@ const FIELD_MAX: usize = 64 << 10;
 
 /// What a package asks of others, as its fields say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Relations {
     /// Its name.
     pub name: String,
@@ -49,6 +50,7 @@ pub struct Relations {
 
 /// A package that is there as a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AtHand {
     /// What it is and asks for.
     pub relations: Relations,

@@ -28,6 +28,7 @@ const LINKS_MAX: usize = 20;
 
 /// What has a unit started at the boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Enabling {
     /// What masks it: links to /dev/null and empty files.
     pub masks: Vec<String>,

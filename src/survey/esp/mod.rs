@@ -36,6 +36,7 @@ const TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// One EFI system partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Esp {
     /// Its files, in order of their paths.
     pub files: Vec<EspFile>,
@@ -45,6 +46,7 @@ pub struct Esp {
 
 /// A file on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EspFile {
     /// `/EFI/debian/shimx64.efi`, as it is spelled there.
     pub path: String,

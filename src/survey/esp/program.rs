@@ -23,6 +23,7 @@ const SECURITY: usize = 4;
 
 /// Which program it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Loader {
     /// GRUB.
@@ -63,6 +64,7 @@ pub enum Loader {
 
 /// A program of UEFI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Program {
     /// `x86-64`, `x86`, `arm64`, or a number.
     pub machine: String,

@@ -13,6 +13,7 @@ pub(super) use ask::{Question, ask};
 
 /// What a disk told; fields that it does not tell are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Health {
     /// Why it could not be asked, or not wholly.
@@ -63,6 +64,7 @@ pub struct Health {
 
 /// An entry of the disk's error log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceError {
     /// Its number since the disk was made.
     pub number: u64,
@@ -76,6 +78,7 @@ pub struct DeviceError {
 
 /// A warning of the disk's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Warning {
     /// Spare blocks below the threshold.
@@ -151,6 +154,7 @@ impl Warning {
 
 /// The judgement about a disk in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
     /// Nothing against it.

@@ -11,6 +11,7 @@ const LONGEST_NAME: usize = 128;
 
 /// A volume group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Group {
     /// `vg0`.
     pub name: String,
@@ -30,6 +31,7 @@ pub struct Group {
 
 /// A physical volume in the eyes of its group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Physical {
     /// `pv0`: its name within the text.
     pub key: String,
@@ -45,6 +47,7 @@ pub struct Physical {
 
 /// A logical volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Logical {
     /// `root`.
     pub name: String,
@@ -58,6 +61,7 @@ pub struct Logical {
 
 /// A stretch of a logical volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Segment {
     /// `striped` (with one stripe: linear), `raid1`, `mirror`, `thin`, ...
     pub kind: String,
@@ -81,6 +85,7 @@ pub struct Segment {
 
 /// Where the data of a segment lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Area {
     /// A physical volume's key, or a logical volume's name.
     pub on: String,

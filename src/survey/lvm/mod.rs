@@ -33,6 +33,7 @@ const IGNORED: u32 = 1;
 
 /// A physical volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhysicalVolume {
     /// Its UUID as LVM spells it.
     pub uuid: String,

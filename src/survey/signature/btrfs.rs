@@ -9,6 +9,7 @@ pub(super) const SB: usize = 0x10000;
 
 /// The place of a device among those of one filesystem.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Member {
     /// Its number, from 1.
     pub id: u64,

@@ -26,6 +26,7 @@ const HEAD_BYTES: usize = 68 * 1024;
 
 /// What lies on a volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Signature {
     /// `ext4`, `xfs`, `btrfs`, `vfat`, `swap`, `luks`, `lvm2`, ...
     pub format: String,
@@ -65,6 +66,7 @@ pub struct Signature {
 
 /// What a filesystem recorded of its life; times in seconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Life {
     /// When it was made.
     pub created: Option<u64>,

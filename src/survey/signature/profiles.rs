@@ -32,6 +32,7 @@ const PROFILES: [(u64, &str, u32); 8] = [
 
 /// The profiles in use, by kind of data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Profiles {
     /// Of file content: `raid1`, `single`, ...
     pub data: Vec<String>,

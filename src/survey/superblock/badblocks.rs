@@ -12,6 +12,7 @@ const MOST_SECTORS: u16 = 128;
 
 /// A stretch that is known to be bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Range {
     /// Its first sector, from the start of the member.
     pub sector: u64,
@@ -21,6 +22,7 @@ pub struct Range {
 
 /// The list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BadBlocks {
     /// What is known to be bad.
     pub ranges: Vec<Range>,

@@ -11,6 +11,7 @@ const MAGIC: &[u8] = b"bitm";
 
 /// What the header says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bitmap {
     /// 3 or 4 usually, 5 for clusters, 6 for the lockless kind.
     pub version: u32,

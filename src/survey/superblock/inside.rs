@@ -11,6 +11,7 @@ use crate::survey::signature;
 
 /// What such a filesystem says of its past. Times are seconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inside {
     /// `ext4`, `xfs`, ...
     pub format: String,

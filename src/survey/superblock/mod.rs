@@ -39,6 +39,7 @@ const MAX_DEVICES: usize = 4096;
 
 /// What one member says of itself and its array.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Superblock {
     /// `0.90`, `1.0`, `1.1`, `1.2`, `imsm`, `ddf`.
@@ -100,6 +101,7 @@ pub struct Superblock {
 
 /// A change of an array's shape.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reshape {
     /// How far it is, in sectors of the array.
     pub position: u64,
@@ -119,6 +121,7 @@ pub struct Reshape {
 
 /// Everything on one disk or partition that speaks of arrays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Member {
     /// The arrays that it is a member of: one, or the volumes of a container.
     pub arrays: Vec<Superblock>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a member is to its array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Holds the data of this slot.

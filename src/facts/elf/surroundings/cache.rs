@@ -15,6 +15,7 @@ const FILES_MAX: usize = 5000;
 
 /// The cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cache {
     /// Where it lies.
     pub path: String,
@@ -31,6 +32,7 @@ pub struct Cache {
 
 /// An entry whose file is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gone {
     /// The name that programs ask for.
     pub name: String,
@@ -44,6 +46,7 @@ pub struct Gone {
 
 /// A library that is there and is not found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Uncached {
     /// The name that programs ask for.
     pub name: String,

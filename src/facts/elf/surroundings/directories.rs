@@ -22,6 +22,7 @@ const PASS: u32 = 0o001;
 
 /// A link that does not lead to the library it is named for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BadLink {
     /// The link.
     pub path: String,
@@ -37,6 +38,7 @@ pub struct BadLink {
 
 /// What is wrong with a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum LinkFault {
     /// It leads to nothing.
@@ -57,6 +59,7 @@ pub enum LinkFault {
 
 /// Something that only root can read or pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Closed {
     /// The file or directory.
     pub path: String,

@@ -41,6 +41,7 @@ const fn machine(code: u16, is_64: bool) -> Machine {
 
 /// A loader and its C library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pair {
     /// The loader's path as programs name it.
     pub loader: String,

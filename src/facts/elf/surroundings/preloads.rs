@@ -11,6 +11,7 @@ const PROGRAMS: [&str; 3] = ["/bin/sh", "/usr/bin/bash", "/usr/bin/env"];
 
 /// One entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Preload {
     /// The list.
     pub list: String,

@@ -16,6 +16,7 @@ const LOCAL: [&str; 6] = ["/usr/local/", "/opt/", "/home/", "/root/", "/srv/", "
 
 /// A library of the system that another copy takes the place of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shadow {
     /// The name that programs ask for.
     pub name: String,
@@ -33,6 +34,7 @@ pub struct Shadow {
 
 /// One copy of a library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OneCopy {
     /// The path that the loader opens.
     pub path: String,

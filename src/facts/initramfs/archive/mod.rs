@@ -22,6 +22,7 @@ const SEGMENTS_MAX: usize = 64;
 
 /// One part of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Segment {
     /// How it is packed.
     pub packing: Packing,
@@ -33,6 +34,7 @@ pub struct Segment {
 
 /// What kind of thing is wrong with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// It ends in the middle.
@@ -51,6 +53,7 @@ pub enum FaultKind {
 
 /// What is wrong with an image, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// What it is.
     pub kind: FaultKind,

@@ -40,6 +40,7 @@ const PASSING: [&str; 6] = ["dev", "proc", "run", "sys", "tmp", "var/run"];
 
 /// What says how a path should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Says {
     /// dpkg's statoverride.
@@ -72,6 +73,7 @@ pub enum Says {
 
 /// A path with a mode or an owner that it should not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lone {
     /// Where.
     pub path: String,

@@ -16,6 +16,7 @@ const ARCHIVES_MAX: usize = 20_000;
 
 /// The cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cache {
     /// Where they lie.
     #[serde(default)]
@@ -36,6 +37,7 @@ pub struct Cache {
 
 /// One package.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Archive {
     /// The name of the file.
     pub file: String,

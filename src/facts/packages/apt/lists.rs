@@ -24,6 +24,7 @@ const FOLDER: &str = "/var/lib/apt/lists";
 
 /// A release as its archive describes it (the fields of `Release`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Release {
     /// What its files begin with.
     pub prefix: String,
@@ -41,6 +42,7 @@ pub struct Release {
 
 /// An index of binary packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Index {
     /// The file.
     pub file: String,

@@ -27,6 +27,7 @@ const STATES_MAX: u64 = 64 << 20;
 
 /// What apt knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Apt {
     /// Where packages come from.
     pub sources: Vec<Source>,

@@ -15,6 +15,7 @@ const PINS_MAX: usize = 500;
 
 /// One pin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pin {
     /// The file that sets it.
     pub file: String,

@@ -14,6 +14,7 @@ const SOURCES_MAX: usize = 2000;
 
 /// One source of binary packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// The file that names it.
     pub file: String,

@@ -19,6 +19,7 @@ const LINKS: &str = "/etc/alternatives";
 
 /// A group whose link leads nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokenAlternative {
     /// Its name: `/etc/alternatives/NAME`.
     pub name: String,
@@ -35,6 +36,7 @@ pub struct BrokenAlternative {
 /// A link that goes with another one, and that is missing or leads nowhere
 /// while the other one is right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokenSlave {
     /// The group: `awk`.
     pub group: String,

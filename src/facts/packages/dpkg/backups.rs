@@ -26,6 +26,7 @@ const BYTES_MAX: u64 = 512 << 20;
 
 /// One copy, or the database itself by the same measure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Backup {
     /// Where it lies.
     pub path: String,

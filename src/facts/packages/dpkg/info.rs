@@ -20,6 +20,7 @@ const SCRIPTS: [&str; 4] = [".preinst", ".postinst", ".prerm", ".postrm"];
 
 /// What is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Info {
     /// Where it lies.
     pub path: String,
@@ -39,6 +40,7 @@ pub struct Info {
 
 /// A directory such as `info.bak`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sibling {
     /// Where it lies.
     pub path: String,

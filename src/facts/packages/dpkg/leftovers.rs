@@ -18,6 +18,7 @@ const FILES_MAX: usize = 1000;
 
 /// What the search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Leftovers {
     /// The files.
     pub files: Vec<Leftover>,
@@ -29,6 +30,7 @@ pub struct Leftovers {
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Leftover {
     /// Where it lies.
     pub path: String,

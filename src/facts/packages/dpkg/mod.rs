@@ -35,6 +35,7 @@ const POLICY_MAX: u64 = 1 << 20;
 
 /// A fault of the database itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DatabaseFault {
     /// The file.
     pub path: String,
@@ -44,6 +45,7 @@ pub struct DatabaseFault {
 
 /// dpkg's database, and what apt knows beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Dpkg {
     /// Every stanza that could be read.
     pub packages: Vec<Package>,
@@ -81,6 +83,7 @@ pub struct Dpkg {
 
 /// The files that the database is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Database {
     /// Where it lies: `/var/lib/dpkg`.
     pub home: String,

@@ -11,6 +11,7 @@ const FAULTS_MAX: usize = 20;
 
 /// The state of a package, the least finished first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Unpacking began and did not end.
@@ -64,6 +65,7 @@ impl State {
 
 /// One package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Package {
     /// Its name.
     pub name: String,

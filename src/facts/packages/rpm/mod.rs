@@ -33,6 +33,7 @@ const PACKAGES_MAX: usize = 100_000;
 
 /// The kind of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// `rpmdb.sqlite`.
@@ -62,6 +63,7 @@ const FILES: [(&str, Format); 3] = [
 
 /// A database that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     /// Its file.
     pub path: String,
@@ -71,6 +73,7 @@ pub struct Place {
 
 /// rpm's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rpm {
     /// Where it lies; none where only its directory is left.
     pub place: Option<Place>,

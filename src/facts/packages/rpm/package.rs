@@ -6,6 +6,7 @@ use super::header::{Header, tag};
 
 /// A package in rpm's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Package {
     /// Its number in the database.
     pub number: u32,

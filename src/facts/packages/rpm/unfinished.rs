@@ -24,6 +24,7 @@ const YUM: &str = "/var/lib/yum";
 
 /// A transaction that began and never ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unfinished {
     /// The file that says so.
     pub path: String,
@@ -42,6 +43,7 @@ pub struct Unfinished {
 
 /// An update that the next boot is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OfflineUpdate {
     /// The link.
     pub path: String,

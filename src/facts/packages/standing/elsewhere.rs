@@ -11,6 +11,7 @@ use crate::sys::root_dir::RootDir;
 
 /// What another system has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Elsewhere {
     /// Where that system lies: `/dev/sdb2`.
     pub place: String,

@@ -26,6 +26,7 @@ pub use ways::{Advice, Direction, Way};
 
 /// A release that is involved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamedRelease {
     /// Whose it is.
     pub family: Family,
@@ -64,6 +65,7 @@ impl NamedRelease {
 
 /// Where an upgrade stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standing {
     /// The day by which the end of releases is judged: of this machine's clock
     /// or of the patient's newest record, whichever is later.

@@ -11,6 +11,7 @@ use crate::facts::packages::version;
 
 /// Packages that are no part of an upgrade.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Others {
     /// Only archives of others offer them.
     pub third_party: Vec<String>,

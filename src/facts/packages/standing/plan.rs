@@ -11,6 +11,7 @@ use crate::facts::packages::version;
 
 /// What the counts go by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// Nothing tells what was to be done.
@@ -24,6 +25,7 @@ pub enum Basis {
 
 /// How far a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Progress {
     /// Cut off in the middle.
@@ -42,6 +44,7 @@ pub enum Progress {
 
 /// One package that is to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// Its name.
     pub name: String,
@@ -59,6 +62,7 @@ pub struct Step {
 
 /// How many packages are how far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// To be upgraded or installed.
     pub planned: usize,

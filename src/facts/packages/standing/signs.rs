@@ -19,6 +19,7 @@ pub(super) const FEW: usize = 2;
 
 /// One sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sign {
     /// The file that tells.
     pub source: String,

@@ -13,6 +13,7 @@ use crate::facts::packages::apt::{Archive, Cache};
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// To the newer versions.
@@ -23,6 +24,7 @@ pub enum Direction {
 
 /// What a way takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Way {
     /// Packages to unpack.
     pub unpack: usize,
@@ -103,6 +105,7 @@ impl fmt::Display for Way {
 
 /// Which way, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Advice {
     /// The safer way.
     pub direction: Direction,

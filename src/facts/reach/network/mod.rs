@@ -46,6 +46,7 @@ fn drop_ins(root: &RootDir, folders: &[&str], ending: &str) -> Vec<String> {
 
 /// A program that sets up the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stack {
     /// ifupdown's networking.service.
@@ -69,6 +70,7 @@ impl Stack {
 
 /// Something that a configuration wants of an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interface {
     /// The name, as the configuration has it.
     pub name: String,
@@ -89,6 +91,7 @@ pub struct Interface {
 
 /// A part of a configuration that its program refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Invalid {
     /// The file.
     pub path: String,
@@ -105,6 +108,7 @@ pub struct Invalid {
 
 /// A configuration that nothing reads at the next boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Idle {
     /// The program that would.
     pub stack: Stack,
@@ -121,6 +125,7 @@ pub struct Idle {
 
 /// The network of the next boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Network {
     /// The boot reaches the services, so that the rest means something.
     pub judged: bool,

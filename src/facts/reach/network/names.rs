@@ -23,6 +23,7 @@ const SWITCHES: [&str; 3] = [
 
 /// A name that a file gives to the card with an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Given {
     /// The name.
     pub name: String,
@@ -35,6 +36,7 @@ pub struct Given {
 
 /// How cards get their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Names {
     /// The kernel's names stay: `eth0`.
     pub of_kernel: bool,

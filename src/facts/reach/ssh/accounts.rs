@@ -26,6 +26,7 @@ const NO_SHELLS: [&str; 4] = ["nologin", "false", "true", "sync"];
 
 /// One account that a person may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Account {
     /// Its name.
     pub name: String,
@@ -41,6 +42,7 @@ pub struct Account {
 
 /// Why nobody gets into an account through sshd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Obstacle {
     /// Its shell is not there or cannot be started.
@@ -68,6 +70,7 @@ pub enum Obstacle {
 
 /// A place on the way to a file of keys that sshd does not trust.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unsafe {
     /// The file of keys.
     pub file: String,

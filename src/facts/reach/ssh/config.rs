@@ -28,6 +28,7 @@ const BYTES_MAX: usize = 8 << 20;
 
 /// A line that makes sshd refuse its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refused {
     /// The file.
     pub path: String,

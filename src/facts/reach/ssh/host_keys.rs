@@ -27,6 +27,7 @@ const PEM: [&str; 4] = [
 
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostKey {
     /// Where it lies.
     pub path: String,
@@ -39,6 +40,7 @@ pub struct HostKey {
 
 /// What is wrong with a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum KeyFault {
     /// There is none.

@@ -53,6 +53,7 @@ const NOLOGIN: &str = "/etc/nologin";
 
 /// How sshd stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ssh {
     /// The program.
     pub program: String,

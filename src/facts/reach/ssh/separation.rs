@@ -35,6 +35,7 @@ const SYSUSERS: [&str; 3] = ["/etc/sysusers.d", "/usr/lib/sysusers.d", "/lib/sys
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Separation {
     /// passwd has no such user.

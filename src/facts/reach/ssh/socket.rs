@@ -10,6 +10,7 @@ use crate::facts::reach::boot::Boot;
 
 /// The socket of this boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Socket {
     /// The unit.
     pub unit: String,

@@ -20,6 +20,7 @@ const OTHERS: [&str; 4] = [
 
 /// Why it is not started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Off {
     /// Its unit is masked.
