@@ -134,7 +134,12 @@ fn verdict(page: &mut Markdown<'_>, report: &Report) {
         next(verdict, report),
         format!("System: {}.", system(&report.facts)),
     ];
-    for line in lines.iter().chain(&survival_lines(verdict)) {
+    let decision = verdict.decision_lines();
+    for line in lines
+        .iter()
+        .chain(&decision)
+        .chain(&survival_lines(verdict))
+    {
         let line = page.escaped(line);
         page.item(0, &line);
     }
@@ -214,6 +219,14 @@ fn unknown(page: &mut Markdown<'_>, report: &Report) {
     for not in report.verdict.not_examined {
         let line = page.escaped(not);
         page.item(0, &format!("Not examined by this version: {line}"));
+    }
+    let lines = report.verdict.confidence.lines();
+    if !lines.is_empty() {
+        page.heading("How sure this is");
+    }
+    for line in lines {
+        let line = page.escaped(&line);
+        page.item(0, &line);
     }
 }
 

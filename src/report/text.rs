@@ -55,14 +55,7 @@ pub(super) fn verdict(page: &mut Page, report: &Report) {
     let word = verdict.kind.word().to_uppercase();
     page.line(&format!("{word}: {}", verdict.headline));
     page.item("  ", 2, &next(verdict, report));
-    for reason in &verdict.reformat_because {
-        page.item("  ", 2, &format!("Why: {reason}."));
-    }
-    for line in verdict
-        .decision
-        .iter()
-        .flat_map(|decision| decision.lines())
-    {
+    for line in verdict.decision_lines() {
         page.item("  ", 2, &line);
     }
     page.item("  ", 2, &format!("System: {}.", system(&report.facts)));
@@ -336,24 +329,12 @@ fn shortened(line: &str) -> String {
 
 /// What the verdict stands on.
 fn confidence(page: &mut Page, confidence: &Confidence) {
-    let Confidence {
-        verified,
-        unverified,
-        stays,
-    } = confidence;
-    if verified.is_empty() {
-        return;
+    let lines = confidence.lines();
+    if !lines.is_empty() {
+        page.heading("HOW SURE THIS IS");
     }
-    page.heading("HOW SURE THIS IS");
-    let parts = [
-        ("compared", verified),
-        ("not compared", unverified),
-        ("stays as it is", stays),
-    ];
-    for (what, lines) in parts {
-        for line in lines {
-            page.item("  ", 4, &format!("{what}: {line}"));
-        }
+    for line in lines {
+        page.item("  ", 4, &line);
     }
 }
 

@@ -24,6 +24,24 @@ pub struct Confidence {
     pub stays: Vec<String>,
 }
 
+impl Confidence {
+    /// Everything, line by line, in the operator's words.
+    pub fn lines(&self) -> Vec<String> {
+        let parts = [
+            ("compared", &self.verified),
+            ("not compared", &self.unverified),
+            ("stays as it is", &self.stays),
+        ];
+        let lines = |(what, lines): (&str, &Vec<String>)| -> Vec<String> {
+            lines.iter().map(|line| format!("{what}: {line}")).collect()
+        };
+        match self.verified.is_empty() {
+            true => Vec::new(),
+            false => parts.into_iter().flat_map(lines).collect(),
+        }
+    }
+}
+
 pub(super) fn of(facts: &Facts, findings: &Findings, plan: &Plan) -> Confidence {
     let mut told = Confidence::default();
     disks(facts, &mut told);

@@ -76,6 +76,15 @@ impl Terms {
 }
 
 impl Verdict {
+    /// Why a reinstall is recommended, the time, and what each way costs: lines of
+    /// the first screen.
+    pub fn decision_lines(&self) -> Vec<String> {
+        let reasons = self.reformat_because.iter();
+        let mut lines: Vec<String> = reasons.map(|reason| format!("Why: {reason}.")).collect();
+        lines.extend(self.decision.iter().flat_map(Decision::lines));
+        lines
+    }
+
     /// The verdict with what the operator said taken into account: a repair that
     /// takes longer than a reinstall is not recommended.
     #[must_use]

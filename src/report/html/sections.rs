@@ -29,8 +29,12 @@ pub(super) fn verdict(page: &mut Writer<'_>, report: &Report) {
     page.element("<p class=\"next\">", &next(verdict, report), "</p>\n");
     let system = format!("System: {}.", system(&report.facts));
     page.element("<p>", &system, "</p>\n");
-    for line in survival_lines(verdict) {
-        page.element("<p>", &line, "</p>\n");
+    for line in verdict
+        .decision_lines()
+        .iter()
+        .chain(&survival_lines(verdict))
+    {
+        page.element("<p>", line, "</p>\n");
     }
     page.raw("</header>\n");
 }
@@ -93,7 +97,16 @@ pub(super) fn unknown(page: &mut Writer<'_>, verdict: &Verdict) {
             "</li>\n",
         );
     }
-    page.raw("</ul>\n</section>\n");
+    page.raw("</ul>\n");
+    let lines = verdict.confidence.lines();
+    if !lines.is_empty() {
+        page.raw("<h3>How sure this is</h3>\n<ul>\n");
+        for line in lines {
+            page.element("<li>", &line, "</li>\n");
+        }
+        page.raw("</ul>\n");
+    }
+    page.raw("</section>\n");
 }
 
 /// What happened before.
