@@ -80,7 +80,10 @@ impl PageFile {
         let Some(root) = same(root) else {
             return false;
         };
-        if statfs(&self.folder).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC) {
+        let is_memory =
+            statfs(&self.folder).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC);
+        let is_other = same(&self.folder).is_some_and(|(device, _)| device != root.0);
+        if is_memory && is_other {
             return false;
         }
         let mut folder = self.folder.clone();
