@@ -64,6 +64,8 @@ fn page(dir: &Path) -> (PathBuf, String) {
     assert_eq!(output.status.code(), Some(40), "{output:?}");
     assert!(output.stdout.starts_with(b"UNDETERMINED: "), "{output:?}");
     let html = fs::read_to_string(&file).unwrap();
+    // No disk was given, so nothing is known of its boot loader.
+    assert!(html.contains("<title>bootloader: not looked at</title>"));
     (file, html)
 }
 

@@ -1,11 +1,10 @@
 //! `lifeboot repair`: plan, consent, commit under the journal, look again.
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
 
 use super::package_folders::PackageFolders;
 use super::patient::{Patient, diagnosed};
-use super::rounds::{self, Round};
+use super::rounds;
 use super::{array_work, boot_loader, choice, fetch, guided, output, progress, rehearse, session};
 use super::{is_interactive, print, print_json, say};
 use crate::checks::by_id;
@@ -13,6 +12,7 @@ use crate::cli::RepairArgs;
 use crate::journal::{self, Action, Header, Stock, Summary, Supplies};
 use crate::outcome::Outcome;
 use crate::repairs::{ArrayWork, Plan, Repair};
+use crate::report::document::{self, Document, Repaired};
 use crate::report::{Report, first_screen, text};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
@@ -50,7 +50,10 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         }
         if args.plan || !agree_to_finish(args, &open)? {
             if args.json {
-                print_json(&json!({ "before": before, "interrupted": open }))?;
+                print_document(Repaired {
+                    interrupted: Some(&open),
+                    ..Repaired::not(&before)
+                })?;
             }
             return Ok(before.verdict.kind.outcome());
         }
@@ -78,7 +81,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     let _alone = session::alone(&args.target)?;
     let Some((plan, token)) = consent(args, &before, plan)? else {
         if args.json {
-            print_json(&json!({ "before": before, "committed": null }))?;
+            print_document(Repaired::not(&before))?;
         }
         return Ok(before.verdict.kind.outcome());
     };
@@ -87,19 +90,22 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         return nothing_done(args, &before, &outcome);
     }
     let (done, after) = commit(args, root_of(&before)?, &outcome, &token)?;
-    let first = Round::new(done, &outcome);
+    let first = rounds::round(done, &outcome);
     let (rounds, after) = rounds::go_on(args, &before, first, after, &token);
     if args.json {
-        print_json(&json!({
-            "before": before,
-            "committed": rounds.iter().rev().find_map(|round| round.committed.as_ref()),
-            "arrays": rounds.iter().flat_map(|round| &round.arrays).collect::<Vec<_>>(),
-            "refused": rounds.iter().flat_map(|round| &round.refused).collect::<Vec<_>>(),
-            "rounds": rounds,
-            "after": after,
-        }))?;
+        print_document(Repaired {
+            committed: rounds
+                .iter()
+                .rev()
+                .find_map(|round| round.committed.as_ref()),
+            arrays: rounds.iter().flat_map(|round| &round.arrays).collect(),
+            refused: rounds.iter().flat_map(|round| &round.refused).collect(),
+            rounds: &rounds,
+            after: Some(&after),
+            ..Repaired::not(&before)
+        })?;
     } else {
-        let done: Vec<String> = rounds.iter().map(Round::words).collect();
+        let done: Vec<String> = rounds.iter().map(rounds::words).collect();
         let said = format!("\nREPAIRED: {}.", done.join("; "));
         session::note(&said);
         if asks(args) && brings_more(&before.plan, &after.plan) {
@@ -109,6 +115,13 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         print(&format!("{said} What is left:\n\n{}", shown(args, &after)))?;
     }
     Ok(after.verdict.kind.outcome())
+}
+
+fn print_document(body: Repaired<'_>) -> Result<()> {
+    print_json(&Document {
+        schema: document::REPAIR,
+        body,
+    })
 }
 
 /// The report; where one decision after the other is asked for, what fits the
@@ -186,7 +199,7 @@ fn finish(args: &RepairArgs, before: &Report, id: &str) -> Result<()> {
 
 fn nothing_to_do(args: &RepairArgs, before: &Report) -> Result<Outcome> {
     if args.json {
-        print_json(&json!({ "before": before, "committed": null }))?;
+        print_document(Repaired::not(before))?;
     } else {
         say(if args.only.is_empty() {
             "lifeboot: there is nothing here that lifeboot can repair."
@@ -199,7 +212,10 @@ fn nothing_to_do(args: &RepairArgs, before: &Report) -> Result<Outcome> {
 
 fn show_plan(args: &RepairArgs, before: &Report, plan: &Plan) -> Result<Outcome> {
     if args.json {
-        print_json(&json!({ "before": before, "plan": plan }))?;
+        print_document(Repaired {
+            plan: Some(plan),
+            ..Repaired::not(before)
+        })?;
     }
     Ok(before.verdict.kind.outcome())
 }
@@ -258,8 +274,10 @@ fn nothing_done(
 ) -> Result<Outcome> {
     output::keep(&outcome.ran);
     if args.json {
-        let refused = &outcome.refused;
-        print_json(&json!({ "before": before, "committed": null, "refused": refused }))?;
+        print_document(Repaired {
+            refused: outcome.refused.iter().collect(),
+            ..Repaired::not(before)
+        })?;
     } else {
         say("lifeboot: nothing was changed.");
     }

@@ -1,51 +1,38 @@
 //! `lifeboot repair --yes` goes on while its repairs bring more to light.
 
-use serde::Serialize;
-
 use super::repair::{Done, commit, root_of};
 use super::{output, rehearse, say};
 use crate::cli::RepairArgs;
-use crate::journal::Summary;
-use crate::repairs::{ArrayWork, Key, Plan, Refused};
+use crate::repairs::{Key, Plan};
 use crate::report::Report;
+use crate::report::document::Round;
 use crate::sys::consent::WriteToken;
 
 /// Plans that are done one after the other without a question.
 const ROUNDS_MAX: usize = 4;
 
-/// One plan that was done.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Round {
-    /// The repairs, in the operator's words.
-    what: Vec<String>,
-    pub(super) committed: Option<Summary>,
-    pub(super) arrays: Vec<ArrayWork>,
-    pub(super) refused: Vec<Refused>,
+/// What was done of a plan that was rehearsed.
+pub(super) fn round(done: Done, outcome: &rehearse::Outcome) -> Round {
+    let repairs = outcome.plan.repairs.iter();
+    Round {
+        what: repairs.map(|repair| repair.title.clone()).collect(),
+        committed: done.files,
+        arrays: done.arrays,
+        refused: outcome.refused.clone(),
+    }
 }
 
-impl Round {
-    pub(super) fn new(done: Done, outcome: &rehearse::Outcome) -> Self {
-        let repairs = outcome.plan.repairs.iter();
-        Self {
-            what: repairs.map(|repair| repair.title.clone()).collect(),
-            committed: done.files,
-            arrays: done.arrays,
-            refused: outcome.refused.clone(),
-        }
-    }
-
-    pub(super) fn words(&self) -> String {
-        let files = self.committed.as_ref();
-        let files = files.map(|s| format!("{} changes, journal {}", s.actions, s.id));
-        let arrays = match self.arrays.len() {
-            0 => None,
-            1 => Some("work on 1 array".to_owned()),
-            count => Some(format!("work on {count} arrays")),
-        };
-        let all: Vec<String> = files.into_iter().chain(arrays).collect();
-        all.join("; ")
-    }
+/// It in a few words.
+pub(super) fn words(round: &Round) -> String {
+    let files = round.committed.as_ref();
+    let files = files.map(|s| format!("{} changes, journal {}", s.actions, s.id));
+    let arrays = match round.arrays.len() {
+        0 => None,
+        1 => Some("work on 1 array".to_owned()),
+        count => Some(format!("work on {count} arrays")),
+    };
+    let all: Vec<String> = files.into_iter().chain(arrays).collect();
+    all.join("; ")
 }
 
 /// Where nobody is asked, what only the repairs so far brought to light is
@@ -78,7 +65,7 @@ pub(super) fn go_on(
         let done = root_of(&after).and_then(|info| commit(args, info, &outcome, token));
         match done {
             Ok((done, report)) => {
-                rounds.push(Round::new(done, &outcome));
+                rounds.push(round(done, &outcome));
                 after = report;
             }
             // What was repaired before it stands, and is told.

@@ -1,13 +1,13 @@
 //! `lifeboot undo`: takes a repair back, step by step, from its journal.
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
 
 use super::patient::{self, Patient};
 use super::{guided, is_interactive, print, print_json, progress, say, session};
 use crate::cli::UndoArgs;
 use crate::journal::{self, State, Transaction};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document, Undone};
 use crate::sys::consent::WriteToken;
 use crate::sys::supervise::uninterrupted;
 use crate::sysroot::{Search, SysrootInfo};
@@ -42,12 +42,22 @@ pub(super) fn run(args: &UndoArgs) -> Result<Outcome> {
     let _alone = session::alone(&args.target)?;
     let Some(token) = consent(args)? else {
         if args.json {
-            print_json(&json!({ "undone": null, "would_undo": wanted }))?;
+            print_document(Undone {
+                undone: None,
+                would_undo: Some(wanted),
+            })?;
         }
         return Ok(Outcome::Usage);
     };
     take_back(args, info, wanted, &token)?;
     Ok(Outcome::Boots)
+}
+
+fn print_document(body: Undone<'_>) -> Result<()> {
+    print_json(&Document {
+        schema: document::UNDO,
+        body,
+    })
 }
 
 fn describe(transaction: &Transaction) -> String {
@@ -94,7 +104,10 @@ fn take_back(
     let summary = uninterrupted(|| journal::undo_with(root, token, &wanted.id, (&disks, tell)))?;
     patient.close()?;
     if args.json {
-        return print_json(&json!({ "undone": summary }));
+        return print_document(Undone {
+            undone: Some(&summary),
+            would_undo: None,
+        });
     }
     print(&format!(
         "UNDONE: {}; the tree is again what it was.\n  Next: lifeboot diagnose{}\n",

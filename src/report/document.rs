@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::assembly::Assembly;
 use crate::facts::elf::Closure;
 use crate::facts::history::{Boot, Event, Run, Source};
-use crate::journal::{Ran, Transaction};
+use crate::journal::{Ran, Summary, Transaction};
+use crate::repairs::{ArrayWork, Plan, Refused};
+use crate::report::Report;
 use crate::survey::Survey;
 use crate::survey::read_test::ReadTest;
 use crate::sysroot::Search;
@@ -34,6 +36,11 @@ pub const VERIFIED: &str = "lifeboot/packages-verify/1";
 pub const HISTORY: &str = "lifeboot/history/1";
 /// What `log` prints: a [`Log`].
 pub const LOG: &str = "lifeboot/log/1";
+
+/// What `repair` prints: [`Repaired`].
+pub const REPAIR: &str = "lifeboot/repair/1";
+/// What `undo` prints: [`Undone`].
+pub const UNDO: &str = "lifeboot/undo/1";
 
 /// A document: its form and version, and beside that what it is about.
 #[derive(Debug, Serialize)]
@@ -127,4 +134,70 @@ impl From<Transaction> for Entry {
             programs_unknown: None,
         }
     }
+}
+
+/// What `repair` found, and what it did.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Repaired<'a> {
+    /// The patient before.
+    pub before: &'a Report,
+    /// The id of an earlier change that was cut off and waits for an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<&'a str>,
+    /// What would be done, where only that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<&'a Plan>,
+    /// The newest transaction; none where nothing was committed.
+    pub committed: Option<&'a Summary>,
+    /// Work that was done on arrays.
+    pub arrays: Vec<&'a ArrayWork>,
+    /// Repairs that turned out not to be possible, and why.
+    pub refused: Vec<&'a Refused>,
+    /// What was done, plan after plan.
+    pub rounds: &'a [Round],
+    /// The patient afterwards; none where nothing was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<&'a Report>,
+}
+
+impl<'a> Repaired<'a> {
+    /// Nothing was done about `before`.
+    pub fn not(before: &'a Report) -> Self {
+        Self {
+            before,
+            interrupted: None,
+            plan: None,
+            committed: None,
+            arrays: Vec::new(),
+            refused: Vec::new(),
+            rounds: &[],
+            after: None,
+        }
+    }
+}
+
+/// One plan that was done.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Round {
+    /// The repairs, in the operator's words.
+    pub what: Vec<String>,
+    /// Its transaction; none where only arrays were worked on.
+    pub committed: Option<Summary>,
+    /// Work on arrays.
+    pub arrays: Vec<ArrayWork>,
+    /// Repairs that were left out of it, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// What was taken back.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Undone<'a> {
+    /// The transaction that was; none where nobody agreed to it.
+    pub undone: Option<&'a Summary>,
+    /// The one that would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_undo: Option<&'a Transaction>,
 }

@@ -40,6 +40,8 @@ fn the_published_schemas_are_those_of_the_types() {
         of::<Document<Integrity>>(document::VERIFIED, "lifeboot packages --verify --json"),
         of::<Document<document::Timeline>>(document::HISTORY, "lifeboot history --json"),
         of::<Document<document::Log>>(document::LOG, "lifeboot log --json"),
+        of::<Document<document::Repaired>>(document::REPAIR, "lifeboot repair --json"),
+        of::<Document<document::Undone>>(document::UNDO, "lifeboot undo --json"),
     ];
     let mut stale = Vec::new();
     for (name, schema) in all {

@@ -186,6 +186,16 @@ fn standing(stage: Stage, report: &Report) -> (Mark, String) {
             (Mark::Weak, upper_first(&finding.title))
         }
         (Some(finding), _) => (Mark::Good, format!("note: {}", finding.title)),
+        (None, None) if !was_seen(stage, report) => (Mark::Open, "not looked at".to_owned()),
         (None, None) => (Mark::Good, "nothing found".to_owned()),
+    }
+}
+
+/// Without a tree nothing is known of what lies in it, and without disks nothing
+/// of what lies on them.
+fn was_seen(stage: Stage, report: &Report) -> bool {
+    match stage {
+        Stage::Firmware | Stage::Bootloader | Stage::Storage => report.facts.has_disks(),
+        _ => report.facts.tree.is_some(),
     }
 }
