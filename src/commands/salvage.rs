@@ -12,6 +12,7 @@ use super::progress::Progress;
 use super::{print, print_json, say};
 use crate::cli::{HashMode, SalvageArgs};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Document};
 use crate::report::salvage_text;
 use crate::salvage::{self, Folder, Options, Packed, Recipient, Sealed, Shelf, Summary, Target};
 use crate::sys::inside::is_inside;
@@ -46,7 +47,10 @@ pub(super) fn run(args: &SalvageArgs) -> Result<Outcome> {
     patient.close()?;
     let summary = done?;
     if args.json {
-        print_json(&summary)?;
+        print_json(&Document {
+            schema: document::SALVAGE,
+            body: &summary,
+        })?;
         return Ok(Outcome::Boots);
     }
     let words = salvage_text::Words {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use dialoguer::Confirm;
 
 use super::patient::Patient;
-use super::{is_interactive, print, print_json, progress, say};
+use super::{guided, is_interactive, print, print_json, progress, say, session};
 use crate::cli::{Target, VerifyArgs};
 use crate::journal::{self, Action, Header};
 use crate::outcome::Outcome;
+use crate::report::document::{self, Compared, Document};
 use crate::report::salvage_text;
 use crate::salvage;
 use crate::salvage::verify::{self, Comparison};
@@ -31,6 +31,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome> {
         print(&salvage_text::verified(&found, &words(args), args.all))?;
     }
     if args.fix_permissions {
+        session::keep_log();
         fixed = fix(args, &found)?;
         if fixed.is_some() && args.salvage != Path::new("-") {
             say("lifeboot: comparing again ...");
@@ -41,10 +42,14 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome> {
         }
     }
     if args.json {
-        let mut value = serde_json::to_value(&found).context("writing JSON")?;
-        value["equal"] = found.is_equal().into();
-        value["fixed"] = fixed.into();
-        print_json(&value)?;
+        print_json(&Document {
+            schema: document::VERIFY,
+            body: Compared {
+                equal: found.is_equal(),
+                fixed,
+                found: &found,
+            },
+        })?;
     }
     Ok(outcome(&found))
 }
@@ -141,12 +146,8 @@ fn consent(args: &VerifyArgs, count: usize) -> Result<Option<WriteToken>> {
         ));
         return Ok(None);
     }
-    let agreed = Confirm::new()
-        .with_prompt(format!(
-            "Set mode, owner and attributes of {count} paths as they were?"
-        ))
-        .default(false)
-        .interact()
-        .context("asking on the terminal")?;
+    let agreed = guided::agrees(&format!(
+        "Set mode, owner and attributes of {count} paths as they were?"
+    ))?;
     Ok(agreed.then(|| WriteToken::granted("asked on the terminal")))
 }

@@ -91,6 +91,14 @@ pub fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&encode(path))
 }
 
+/// Writes several, for `#[serde(serialize_with)]`.
+///
+/// # Errors
+/// The serializer's.
+pub fn all<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(paths.iter().map(|path| encode(path)))
+}
+
 /// For serde's `with`.
 ///
 /// # Errors

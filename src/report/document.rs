@@ -10,6 +10,7 @@ use crate::facts::history::{Boot, Event, Run, Source};
 use crate::journal::{Ran, Summary, Transaction};
 use crate::repairs::{ArrayWork, Plan, Refused};
 use crate::report::Report;
+use crate::salvage::verify::Comparison;
 use crate::survey::Survey;
 use crate::survey::read_test::ReadTest;
 use crate::sysroot::Search;
@@ -41,6 +42,11 @@ pub const LOG: &str = "lifeboot/log/1";
 pub const REPAIR: &str = "lifeboot/repair/1";
 /// What `undo` prints: [`Undone`].
 pub const UNDO: &str = "lifeboot/undo/1";
+
+/// What `salvage` prints: a [`crate::salvage::Summary`].
+pub const SALVAGE: &str = "lifeboot/salvage/1";
+/// What `verify` prints: [`Compared`].
+pub const VERIFY: &str = "lifeboot/verify/1";
 
 /// A document: its form and version, and beside that what it is about.
 #[derive(Debug, Serialize)]
@@ -200,4 +206,17 @@ pub struct Undone<'a> {
     /// The one that would be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_undo: Option<&'a Transaction>,
+}
+
+/// A new installation beside a salvage.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Compared<'a> {
+    /// Nothing is missing, and nothing differs.
+    pub equal: bool,
+    /// The transaction that set modes and owners right; none without one.
+    pub fixed: Option<String>,
+    /// What was compared, and what differs.
+    #[serde(flatten)]
+    pub found: &'a Comparison,
 }

@@ -13,6 +13,7 @@ use super::document::{self, Document};
 use crate::facts::elf::{SymbolScan, scan::Scan};
 use crate::facts::integrity::Integrity;
 use crate::facts::packages::Packages;
+use crate::salvage::Summary;
 
 /// The schema of `T`, whose `schema` field says `name`.
 fn of<T: JsonSchema>(name: &'static str, title: &str) -> (&'static str, String) {
@@ -42,6 +43,8 @@ fn the_published_schemas_are_those_of_the_types() {
         of::<Document<document::Log>>(document::LOG, "lifeboot log --json"),
         of::<Document<document::Repaired>>(document::REPAIR, "lifeboot repair --json"),
         of::<Document<document::Undone>>(document::UNDO, "lifeboot undo --json"),
+        of::<Document<Summary>>(document::SALVAGE, "lifeboot salvage --json"),
+        of::<Document<document::Compared>>(document::VERIFY, "lifeboot verify --json"),
     ];
     let mut stale = Vec::new();
     for (name, schema) in all {

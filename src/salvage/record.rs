@@ -41,6 +41,7 @@ pub enum Record {
 
 /// Where and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Header {
     /// [`FORMAT`].
     pub format: u32,
@@ -254,9 +255,11 @@ pub fn in_base64(attributes: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Str
 
 /// Data to be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tree {
     /// The directory.
     #[serde(with = "encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// Files in it.
     pub files: u64,
@@ -266,9 +269,11 @@ pub struct Tree {
 
 /// What could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unread {
     /// The path.
     #[serde(with = "encoded")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// Why.
     pub why: String,
@@ -276,6 +281,7 @@ pub struct Unread {
 
 /// How it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// Records of paths.
     pub paths: u64,

@@ -93,8 +93,9 @@ impl Drive {
         self
     }
 
-    /// QEMU's arguments for disk `number` of a machine.
-    fn arguments(&self, number: usize) -> Vec<String> {
+    /// QEMU's arguments for disk `number` of a machine; `in_order`: the firmware
+    /// takes the disks in that order.
+    fn arguments(&self, number: usize, in_order: bool) -> Vec<String> {
         let path = self.image.display().to_string().replace(',', ",,");
         let mut drive = format!("if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap");
         if self.bad_sectors.is_empty() {
@@ -112,7 +113,7 @@ impl Drive {
         }
         let lab = format!("lab{number}");
         let serial = self.serial.as_ref().unwrap_or(&lab);
-        let device = match self.bus {
+        let mut device = match self.bus {
             Bus::Nvme => format!(
                 "nvme,serial={serial},drive=disk{number},smart_critical_warning={}",
                 self.critical_warning
@@ -120,6 +121,9 @@ impl Drive {
             Bus::Ata => format!("ide-hd,serial={serial},drive=disk{number}"),
             Bus::Scsi => format!("scsi-hd,serial={serial},drive=disk{number}"),
         };
+        if in_order {
+            device.push_str(&format!(",bootindex={number}"));
+        }
         vec!["-drive".into(), drive, "-device".into(), device]
     }
 }
@@ -318,7 +322,10 @@ impl Machine {
             qemu.args(["-netdev", &lan, "-device", CARD]);
         }
         for (number, disk) in self.disks.iter().enumerate() {
-            qemu.args(disk.arguments(number));
+            // SeaBIOS takes the disk first that answered first. UEFI has an order
+            // of its own in its variables.
+            let in_order = self.direct.is_none() && self.uefi.is_none();
+            qemu.args(disk.arguments(number, in_order));
         }
         if let Some(direct) = &self.direct {
             qemu.arg("-kernel").arg(&direct.kernel);

@@ -50,6 +50,7 @@ impl Default for Options {
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The first record.
     pub header: Header,
@@ -60,8 +61,12 @@ pub struct Summary {
     /// Data to be copied, the largest first.
     pub trees: Vec<Tree>,
     /// Secrets that were left out.
+    #[serde(serialize_with = "crate::journal::encoded::all")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub secrets: Vec<PathBuf>,
     /// Files that were too large, or came when the limit was reached.
+    #[serde(serialize_with = "crate::journal::encoded::all")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub too_large: Vec<PathBuf>,
     /// What could not be read.
     pub unread: Vec<Unread>,

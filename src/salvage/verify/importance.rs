@@ -11,6 +11,7 @@ use crate::salvage::rules::{self, Area, Rules};
 
 /// What matters most comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Importance {
     /// Keys and passwords: who may read them.

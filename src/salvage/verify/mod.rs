@@ -34,6 +34,7 @@ const DIFFERENCES_MAX: usize = 100_000;
 
 /// Something that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// How much it matters.
     pub importance: Importance,
@@ -55,6 +56,7 @@ fn is_zero(count: &u64) -> bool {
 
 /// The answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// Where the salvage came from.
     pub header: Header,
