@@ -61,6 +61,23 @@ fn an_empty_tree_is_told_as_published() {
     }
 }
 
+#[test]
+fn a_salvage_and_what_it_is_compared_with_are_told_as_published() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    std::fs::write(dir.path().join("etc/own.conf"), "own = 1\n").unwrap();
+    let file = out.path().join("salvage.tar.zst");
+    let file = file.to_str().unwrap();
+    let saved = printed(&["salvage", file], dir.path());
+    assert_eq!(saved["schema"], "lifeboot/salvage/1");
+    assert_eq!(schemas::check(&saved).unwrap(), 1);
+    std::fs::write(dir.path().join("etc/own.conf"), "own = 2\n").unwrap();
+    let compared = printed(&["verify", file], dir.path());
+    assert_eq!(compared["schema"], "lifeboot/verify/1");
+    assert_eq!(compared["equal"], false);
+    assert_eq!(schemas::check(&compared).unwrap(), 1);
+}
+
 /// The check itself: it must find what it is for.
 #[test]
 fn a_field_that_is_not_published_is_found() {
