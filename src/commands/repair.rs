@@ -57,7 +57,9 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
             }
             return Ok(before.verdict.kind.outcome());
         }
+        let alone = session::alone(&args.target)?;
         finish(args, &before, &open)?;
+        drop(alone);
         before = diagnosed(&args.target)?.decided(&terms);
     }
     if args.network {
@@ -78,7 +80,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
     if args.plan {
         return show_plan(args, &before, &plan);
     }
-    let _alone = session::alone(&args.target)?;
+    let alone = session::alone(&args.target)?;
     let Some((plan, token)) = consent(args, &before, plan)? else {
         if args.json {
             print_document(Repaired::not(&before))?;
@@ -110,6 +112,8 @@ pub(super) fn run(args: &RepairArgs) -> Result<Outcome> {
         session::note(&said);
         if asks(args) && brings_more(&before.plan, &after.plan) {
             print(&format!("{said} Now more can be repaired.\n\n"))?;
+            // It is taken anew when the next questions are asked.
+            drop(alone);
             return run(args);
         }
         print(&format!("{said} What is left:\n\n{}", shown(args, &after)))?;
