@@ -67,9 +67,8 @@ fn about(
     print(&question_text(finding, repair, number, before.as_deref()))?;
     loop {
         let typed = line(CHOICES)?;
-        let answer = understand(&typed);
-        session::answer(&repair.title, answer.word());
-        match answer {
+        session::note(&format!("typed: {}", typed.trim()));
+        match understand(&typed) {
             Answer::Evidence => match finding {
                 Some(finding) => print(&finding_text(finding))?,
                 None => say("lifeboot: there is no more to show"),
@@ -77,22 +76,10 @@ fn about(
             Answer::Report => print(&text(report))?,
             Answer::Shell => look_around(target)?,
             Answer::Unclear => say("lifeboot: y, n, ?, r, s or q; Enter leaves it as it is"),
-            answer => return Ok(answer),
-        }
-    }
-}
-
-impl Answer {
-    /// For the log.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Evidence => "evidence",
-            Self::Report => "report",
-            Self::Shell => "shell",
-            Self::Stop => "stop",
-            Self::Unclear => "unclear",
+            answer => {
+                session::answer(&repair.title, answer == Answer::Yes);
+                return Ok(answer);
+            }
         }
     }
 }
@@ -104,13 +91,14 @@ impl Answer {
 pub(super) fn agrees(question: &str) -> Result<bool> {
     say(question);
     loop {
-        let answer = understand(&line("[y] yes  [n] no")?);
-        session::answer(question, answer.word());
-        match answer {
-            Answer::Yes => return Ok(true),
-            Answer::No | Answer::Stop => return Ok(false),
-            _ => say("lifeboot: y or n; Enter is no"),
+        let typed = line("[y] yes  [n] no")?;
+        session::note(&format!("typed: {}", typed.trim()));
+        let answer = understand(&typed);
+        if matches!(answer, Answer::Yes | Answer::No | Answer::Stop) {
+            session::answer(question, answer == Answer::Yes);
+            return Ok(answer == Answer::Yes);
         }
+        say("lifeboot: y or n; Enter is no");
     }
 }
 
@@ -145,7 +133,7 @@ pub(super) fn line(prompt: &str) -> Result<String> {
 }
 
 /// A shell of the rescue system with the patient mounted beside it, and back.
-pub(super) fn look_around(target: &Target) -> Result<()> {
+fn look_around(target: &Target) -> Result<()> {
     let patient = Patient::look(target)?;
     let at = match patient.sysroot() {
         Some(sysroot) => {

@@ -155,7 +155,8 @@ pub(super) fn answered(question: &str) -> Option<String> {
 }
 
 /// Notes how `question` was answered.
-pub(super) fn answer(question: &str, answer: &str) {
+pub(super) fn answer(question: &str, agreed: bool) {
+    let answer = if agreed { "yes" } else { "no" };
     note(&format!("asked: {question}; answered: {answer}"));
     let now = date::now();
     if let Some(mut agreed) = going_on(now) {
