@@ -260,12 +260,11 @@ pub struct Repair {
 }
 
 impl Repair {
-    /// One that does nothing, in so many minutes.
-    #[cfg(test)]
-    pub fn for_tests(removes: Key, risk: Risk, minutes: u32) -> Self {
+    /// One without name and steps, which are to be filled in.
+    pub fn of_nothing(removes: Key, risk: Risk, minutes: u32) -> Self {
         Self {
-            name: "nothing".into(),
-            title: "do nothing".into(),
+            name: String::new(),
+            title: String::new(),
             removes,
             expected: Vec::new(),
             risk,
@@ -280,6 +279,11 @@ impl Repair {
             wants: Vec::new(),
             download: None,
         }
+    }
+
+    /// True when this finding goes with it.
+    pub fn covers(&self, key: &Key) -> bool {
+        self.removes == *key || self.expected.contains(key)
     }
 
     /// True when the finding may stay, about other files.

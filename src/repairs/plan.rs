@@ -212,23 +212,12 @@ pub fn plan(
             let Some(edits) = (kind.plan)(facts, finding) else {
                 continue;
             };
+            // What stands in a file follows from no line of it.
             let repair = Repair {
                 name: kind.name.to_owned(),
                 title: edits.title,
-                removes: Key::of(finding),
-                // What stands in a file follows from no line of it.
-                expected: Vec::new(),
-                risk: edits.risk,
-                minutes: MINUTES,
                 edits: edits.lines,
-                actions: Vec::new(),
-                unpack: Vec::new(),
-                programs: Vec::new(),
-                loaders: Vec::new(),
-                esp: None,
-                work: None,
-                wants: Vec::new(),
-                download: None,
+                ..Repair::of_nothing(Key::of(finding), edits.risk, MINUTES)
             };
             plan.add(repair, possible);
         }
@@ -280,11 +269,9 @@ fn uncovered(findings: &[Finding], repairs: &[Repair]) -> Vec<Key> {
     let stops = findings
         .iter()
         .filter(|f| f.severity >= Severity::Unreachable);
-    let covers =
-        |repair: &Repair, key: &Key| repair.removes == *key || repair.expected.contains(key);
     stops
         .map(Key::of)
-        .filter(|key| !repairs.iter().any(|repair| covers(repair, key)))
+        .filter(|key| !repairs.iter().any(|repair| repair.covers(key)))
         .collect()
 }
 

@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use crate::facts::Facts;
 use crate::facts::integrity::Integrity;
-use crate::finding::Findings;
-use crate::finding::Severity;
-use crate::repairs::Plan;
+use crate::finding::{Finding, Findings, Severity};
+use crate::repairs::{Key, Plan};
 
 /// Names that are told of a longer list.
 const NAMES: usize = 5;
@@ -47,7 +46,7 @@ pub(super) fn of(facts: &Facts, findings: &Findings, plan: &Plan) -> Confidence 
     disks(facts, &mut told);
     if let Some(tree) = &facts.tree {
         images(
-            &tree.initramfs.images.len(),
+            tree.initramfs.images.len(),
             &tree.initramfs.not_unpacked,
             &mut told,
         );
@@ -60,10 +59,9 @@ pub(super) fn of(facts: &Facts, findings: &Findings, plan: &Plan) -> Confidence 
             count(unknown, "question")
         ));
     }
-    let covered = |finding: &&crate::finding::Finding| {
-        let key = crate::repairs::Key::of(finding);
-        let mut all = plan.repairs.iter();
-        all.any(|repair| repair.removes == key || repair.expected.contains(&key))
+    let covered = |finding: &&Finding| {
+        let key = Key::of(finding);
+        plan.repairs.iter().any(|repair| repair.covers(&key))
     };
     let left = findings.found.iter();
     let left = left.filter(|f| f.severity == Severity::Degraded && !covered(f));
@@ -89,11 +87,11 @@ fn disks(facts: &Facts, told: &mut Confidence) {
     }
 }
 
-fn images(unpacked: &usize, not: &[String], told: &mut Confidence) {
-    if *unpacked > 0 {
+fn images(unpacked: usize, not: &[String], told: &mut Confidence) {
+    if unpacked > 0 {
         told.verified.push(format!(
             "the content of {}",
-            count(*unpacked, "initramfs image")
+            count(unpacked, "initramfs image")
         ));
     }
     if !not.is_empty() {
@@ -110,8 +108,7 @@ fn files(integrity: &Integrity, told: &mut Confidence) {
         return;
     }
     told.verified.push(format!(
-        "{} of {} are there or told above; the {} that the boot needs were read \
-         and compared, byte for byte",
+        "{} of {} are there or told above; {} were read and compared by their checksums",
         count(integrity.paths, "file"),
         count(integrity.packages, "package"),
         integrity.read

@@ -202,7 +202,7 @@ mod tests {
             subject: "dpkg".into(),
         };
         Plan {
-            repairs: vec![Repair::for_tests(key, Risk::Medium, 90)],
+            repairs: vec![Repair::of_nothing(key, Risk::Medium, 90)],
             ..Plan::default()
         }
     }
