@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{fetch, say};
 use crate::cli::RepairArgs;
 use crate::facts::Tree;
-use crate::facts::packages::apt::archives::digest;
+use crate::facts::sha256_sum;
 use crate::rehearsal::supply::Asked;
 use crate::sys::root_dir::{Kind, RootDir};
 
@@ -55,7 +55,7 @@ fn in_folder(folder: &Path, asked: &[&Asked]) -> Vec<(Asked, PathBuf)> {
         {
             continue;
         }
-        let Ok(own) = root.open_file(&path).and_then(digest) else {
+        let Ok(own) = root.open_file(&path).and_then(sha256_sum::of) else {
             continue;
         };
         let is = |one: &&&Asked| one.sha256 == own;

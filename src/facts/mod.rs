@@ -43,6 +43,7 @@ pub mod place;
 pub mod private;
 pub mod reach;
 pub mod same_version;
+pub mod sha256_sum;
 mod shell;
 pub mod text_file;
 pub mod toolbox;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::http::{Client, Fault};
 use super::index::Offer;
 use super::url::Url;
-use crate::facts::packages::apt::archives::digest;
+use crate::facts::sha256_sum;
 use crate::facts::toolbox::Fetched;
 use crate::facts::toolbox::fetched::{NOTE, noted};
 use crate::sys::root_dir::RootDir;
@@ -20,7 +20,7 @@ pub fn is_there(folder: &Path, name: &str, offer: &Offer) -> bool {
     let is_same = || -> io::Result<bool> {
         let folder = RootDir::open(folder)?;
         let file = folder.open_file(format!("/{name}"))?;
-        Ok(file.metadata()?.len() == offer.size && digest(file)? == offer.sha256)
+        Ok(file.metadata()?.len() == offer.size && sha256_sum::of(file)? == offer.sha256)
     };
     is_same().unwrap_or(false)
 }

@@ -8,11 +8,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::fetched::{self, Fetched};
-use crate::facts::packages::apt::archives::{self, Archive};
+use crate::facts::packages::apt::archives::Archive;
 use crate::facts::packages::apt::{Offers, lists};
 use crate::facts::packages::deb::{Control, Deb, Fault};
 use crate::facts::packages::dpkg::{self, Dpkg, Package};
 use crate::facts::packages::{control, relations};
+use crate::facts::sha256_sum;
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// The most packages of one folder that are looked at.
@@ -271,7 +272,7 @@ fn compare(place: &RootDir, archive: &mut AtHand, offers: &Offers) {
         return;
     }
     let damaged = |what: &str| Some(Fault::Damaged(what.to_owned()));
-    match place.open_file(&archive.file).and_then(archives::digest) {
+    match place.open_file(&archive.file).and_then(sha256_sum::of) {
         Ok(found) => {
             let is = |digest: &str| found.eq_ignore_ascii_case(digest);
             let fetched = archive.fetched.as_ref();

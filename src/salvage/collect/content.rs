@@ -2,14 +2,10 @@
 
 use std::io::{self, Read};
 
-use sha2::{Digest, Sha256};
-
+use crate::facts::sha256_sum;
 use crate::salvage::rules::FILE_MAX;
 use crate::salvage::walk::Step;
 use crate::sys::root_dir::Directory;
-
-/// Bytes that are hashed at once.
-const PIECE: usize = 128 << 10;
 
 /// All of a file, which may have grown meanwhile.
 pub(super) fn whole(directory: &Directory, step: &Step) -> io::Result<Vec<u8>> {
@@ -25,14 +21,5 @@ pub(super) fn whole(directory: &Directory, step: &Step) -> io::Result<Vec<u8>> {
 /// The SHA-256 of a file as long as it was when it was looked at.
 pub(super) fn hash(directory: &Directory, step: &Step) -> io::Result<String> {
     let (file, _) = directory.open_file(&step.name)?;
-    let mut file = file.take(step.details.meta.size);
-    let mut sum = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            count => sum.update(&piece[..count]),
-        }
-    }
-    Ok(hex::encode(sum.finalize()))
+    sha256_sum::of(file.take(step.details.meta.size))
 }

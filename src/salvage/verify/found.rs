@@ -5,14 +5,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::stat;
-use sha2::{Digest, Sha256};
 
+use crate::facts::sha256_sum;
 use crate::salvage::record::{Kind, PathRecord};
 use crate::sys::root_dir::{Details, Directory, RootDir};
 use crate::sys::xattr::Xattrs;
-
-/// Bytes that are hashed at once.
-const PIECE: usize = 128 << 10;
 
 /// One path as it is now.
 #[derive(Debug, Clone)]
@@ -91,16 +88,7 @@ impl<'r> Places<'r> {
         };
         let name = record.path.file_name().ok_or(Errno::EINVAL)?;
         let (file, meta) = self.open(&record.path)?.open_file(name)?;
-        let mut file = file.take(meta.size);
-        let mut sum = Sha256::new();
-        let mut piece = vec![0; PIECE];
-        loop {
-            match file.read(&mut piece)? {
-                0 => break,
-                count => sum.update(&piece[..count]),
-            }
-        }
-        Ok(hex::encode(sum.finalize()) == *then)
+        Ok(sha256_sum::of(file.take(meta.size))? == *then)
     }
 }
 

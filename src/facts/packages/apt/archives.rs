@@ -1,14 +1,11 @@
 //! Packages that apt has downloaded: `/var/cache/apt/archives`, or where
 //! `Dir::Cache` has them.
 
-use std::fs::File;
-use std::io::{self, Read};
-
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::lists::Offers;
 use crate::facts::packages::deb::{Deb, Fault};
+use crate::facts::sha256_sum;
 use crate::sys::root_dir::{Kind, RootDir};
 
 /// The most packages that are looked at.
@@ -186,7 +183,7 @@ pub(super) fn compare_digests(root: &RootDir, cache: &mut Cache) {
             continue;
         }
         cache.compared += 1;
-        match root.open_file(&archive.file).and_then(digest) {
+        match root.open_file(&archive.file).and_then(sha256_sum::of) {
             Ok(found) if found.eq_ignore_ascii_case(expected) => {}
             Ok(_) => {
                 let what = "its digest is not the index's".into();
@@ -195,22 +192,6 @@ pub(super) fn compare_digests(root: &RootDir, cache: &mut Cache) {
             Err(error) => archive.fault = Some(error.into()),
         }
     }
-}
-
-/// The SHA-256 of a file, in hexadecimal.
-///
-/// # Errors
-/// The kernel's.
-pub fn digest(mut file: File) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => digest.update(&buffer[..read]),
-        }
-    }
-    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]
