@@ -190,7 +190,7 @@ impl Patient {
     ) -> Result<(Session, Vec<String>)> {
         let before = self.legs.digests()?;
         let mut session = self.rescue(rescue, commands, name)?;
-        if controller_stood_still(&session)? {
+        if controller_stood_still(&session.log)? {
             progress::line(&format!("{name}: QEMU's NVMe stood still, once more"));
             session = self.rescue(rescue, commands, &format!("{name}-2"))?;
         }
@@ -356,8 +356,7 @@ fn expect_report(
 /// True when the kernel had to reset the emulated controller (NVMe base
 /// specification, "Command Aborted By Host"): QEMU answered nothing for a minute,
 /// and the patient's disks have no fault. Lifeboot rightly tells the lost reads.
-fn controller_stood_still(session: &Session) -> Result<bool> {
-    let log =
-        fs::read(&session.log).with_context(|| format!("reading {}", session.log.display()))?;
+pub fn controller_stood_still(log: &Path) -> Result<bool> {
+    let log = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
     Ok(String::from_utf8_lossy(&log).contains("I/O Error (sct 0x3 / sc 0x71)"))
 }
